@@ -1,0 +1,66 @@
+const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|forward|audit|refuse|mint'
+const room = `^src/(${ROOMS})/`
+const vocabulary = '^src/(exchange|errors|time|units)\\.ts$'
+
+/** The rules of doors of src/README.md. */
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'the-vocabulary-imports-only-itself',
+      severity: 'error',
+      from: { path: vocabulary },
+      to: { path: '^src/', pathNot: vocabulary }
+    },
+    {
+      name: 'rooms-do-not-open-onto-each-other',
+      severity: 'error',
+      from: { path: room },
+      to: { path: '^src/', pathNot: ['^src/$1/', vocabulary] }
+    },
+    {
+      name: 'only-the-hinge-knows-fastify',
+      severity: 'error',
+      from: { path: room, pathNot: '/(plugin|server-options)\\.ts$' },
+      to: { path: '^(node_modules/)?(fastify|fastify-plugin)(/|$)' }
+    },
+    {
+      name: 'jose-lives-in-authenticate-and-mint',
+      severity: 'error',
+      from: { pathNot: '^src/(authenticate|mint)/' },
+      to: { path: 'node_modules/jose/' }
+    },
+    {
+      name: 'the-transport-lives-in-forward',
+      severity: 'error',
+      from: { pathNot: '^src/forward/' },
+      to: { path: 'node_modules/(undici|@fastify/http-proxy|@fastify/reply-from)/' }
+    },
+    {
+      name: 'yaml-lives-in-config',
+      severity: 'error',
+      from: { pathNot: '^src/config/' },
+      to: { path: 'node_modules/(yaml|ajv)/' }
+    },
+    {
+      name: 'config-composes-options-only',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: room, pathNot: '/options\\.ts$' }
+    },
+    {
+      name: 'nothing-on-the-path-knows-the-demo',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/demo/' },
+      to: { path: '^src/demo/' }
+    },
+    {
+      name: 'the-shell-is-imported-from-outside-only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(cli|serve|explain|deps|demo/.*)(\\.ts)?$' },
+      to: { path: '^src/(app|serve|cli|deps)\\.ts$' }
+    }
+  ],
+  options: { tsPreCompilationDeps: true, parser: 'swc', doNotFollow: { path: 'node_modules' } }
+}

@@ -1,0 +1,5 @@
+/** What the second listener needs, from the YAML key `admin`. */
+export interface AdminOptions {
+  readonly host: string
+  readonly port: number
+}

@@ -1,0 +1,161 @@
+import { GateError } from './errors.ts'
+import type { Ms, Sec } from './time.ts'
+import type { Bytes } from './units.ts'
+
+/** Whose address the request came from, written by `identify`. */
+export interface Client {
+  /** The caller's address after the rules for trusted proxies, canonical: `203.0.113.7`, `2001:db8::7`. */
+  readonly ip: string
+  /** What failures are counted by: the IPv4 address, or the IPv6 /64 network. */
+  readonly key: string
+  /** The socket's own peer. */
+  readonly peerIp: string
+  /** True when no address beyond a trusted proxy could be found: never to be banned. */
+  readonly isProxy: boolean
+}
+
+/** Whose token it is: the verified principal, frozen, without the token. Written by `authenticate`. */
+export interface Identity {
+  readonly iss: string
+  readonly sub: string
+  /** The team that the token names, or null when it names none. */
+  readonly team: string | null
+  /** Scopes as the token carries them; roles are not resolved yet. */
+  readonly scopes: ReadonlySet<string>
+  readonly role: string | null
+  readonly iatSec: Sec
+  readonly expSec: Sec
+  readonly jti: string | null
+  readonly kid: string | null
+  readonly alg: string
+  /** First 16 hex digits of the SHA-256 of the token: names it in a log, opens nothing. */
+  readonly fingerprint: string
+}
+
+/** What kind of work a call asks of an engine: `infer:text`, `infer:multimodal`, or none of the two. */
+export type CallKind = 'text' | 'multimodal' | 'none'
+
+/** The wire dialect of a path, which decides the shape of errors. */
+export type Dialect = 'openai' | 'anthropic'
+
+/** What is asked, written by `inspect`. */
+export interface Call {
+  /** A short name of the operation, for logs: `chat`, `completions`, `embeddings`, `models`, or a configured route's path. */
+  readonly operation: string
+  readonly method: string
+  /** The constant path that the engine will see. Never the client's bytes. */
+  readonly path: string
+  readonly kind: CallKind
+  /** The scope that a configured route demands, or null. */
+  readonly routeScope: string | null
+  /** The pool that a configured route names, or null when the team's pools decide. */
+  readonly routePool: string | null
+  /** The model after aliases, or null for calls without a model. */
+  readonly model: string | null
+  /** The model as the caller wrote it. */
+  readonly modelAsked: string | null
+  readonly isStream: boolean
+  /** The bytes to send, or null for calls without a body. */
+  readonly body: Buffer | null
+}
+
+/** To which engine, written by `route`. */
+export interface Target {
+  readonly pool: string
+  /** `scheme://host:port` of the engine, the key of its connections. Never shown to a caller. */
+  readonly origin: string
+}
+
+/**
+ * How an exchange ended.
+ *
+ * `answered`: the whole answer, or the whole refusal, was handed to the socket.
+ * `broken`: the engine failed after the first byte; the caller was told by an error event or a cut connection.
+ * `client_left`: the caller's connection closed first.
+ */
+export type Ending = 'answered' | 'broken' | 'client_left'
+
+/**
+ * One request, from its first header to the close of its connection.
+ *
+ * Each room writes its own product once; a room that reads a product before the room that writes it has run is
+ * told so by `TOLLGATE_STAGE_ORDER`, never by `undefined`.
+ */
+export class Exchange {
+  readonly id: string
+  readonly startedAtMs: Ms
+  readonly method: string
+  /** The path as it came, without the query. */
+  readonly path: string
+  /** Set when the engine's first answer byte has been passed on. */
+  firstByteAtMs: Ms | null = null
+  endedAtMs: Ms | null = null
+  bytesIn: Bytes = 0
+  bytesOut: Bytes = 0
+  status: number | null = null
+  ending: Ending | null = null
+  /** The error that refused or broke the request, with its private detail. */
+  failure: GateError | null = null
+  /** Why the token was refused, for the log alone: `expired`, `unknown_kid`, … */
+  reason: string | null = null
+  #client: Client | undefined
+  #identity: Identity | undefined
+  #call: Call | undefined
+  #target: Target | undefined
+
+  constructor(init: { id: string; startedAtMs: Ms; method: string; path: string }) {
+    this.id = init.id
+    this.startedAtMs = init.startedAtMs
+    this.method = init.method
+    this.path = init.path
+  }
+
+  /** @throws TOLLGATE_STAGE_ORDER when read before `identify` has run. */
+  get client(): Client {
+    return this.#client ?? early('client')
+  }
+  set client(value: Client) {
+    this.#client = value
+  }
+
+  /** @throws TOLLGATE_STAGE_ORDER when read before `authenticate` has run. */
+  get identity(): Identity {
+    return this.#identity ?? early('identity')
+  }
+  set identity(value: Identity) {
+    this.#identity = value
+  }
+
+  /** @throws TOLLGATE_STAGE_ORDER when read before `inspect` has run. */
+  get call(): Call {
+    return this.#call ?? early('call')
+  }
+  set call(value: Call) {
+    this.#call = value
+  }
+
+  /** @throws TOLLGATE_STAGE_ORDER when read before `route` has run. */
+  get target(): Target {
+    return this.#target ?? early('target')
+  }
+  set target(value: Target) {
+    this.#target = value
+  }
+
+  /** For the way out, which runs whatever happened on the way in. */
+  get known(): Known {
+    return { client: this.#client, identity: this.#identity, call: this.#call, target: this.#target }
+  }
+}
+
+/** What the rooms that did run have written. */
+export interface Known {
+  readonly client: Client | undefined
+  readonly identity: Identity | undefined
+  readonly call: Call | undefined
+  readonly target: Target | undefined
+}
+
+function early(product: string): never {
+  throw new GateError('TOLLGATE_STAGE_ORDER', { product })
+}

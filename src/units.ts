@@ -1,0 +1,32 @@
+import type { Ms } from './time.ts'
+
+/** Bytes. */
+export type Bytes = number
+
+const MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, KB: 1e3, MB: 1e6, GB: 1e9 } as const
+
+/** A duration as people write it: a whole number and its unit, without a space. */
+export const DURATION_PATTERN = /^(\d{1,9})(ms|s|m|h|d)$/
+/** A size as people write it: a whole number and its unit, without a space. */
+export const SIZE_PATTERN = /^(\d{1,9})(B|KiB|MiB|GiB|KB|MB|GB)$/
+
+/**
+ * Reads `30s`, `5m`, `24h`, `250ms`, `180d`.
+ * @throws TypeError when the text is no duration; the schema has refused such a text before.
+ */
+export function readDurationMs(text: string): Ms {
+  const match = DURATION_PATTERN.exec(text)
+  if (match === null) throw new TypeError(`not a duration: ${text}`)
+  return Number(match[1]) * MS[match[2] as keyof typeof MS]
+}
+
+/**
+ * Reads `8MiB`, `64KiB`, `512B`, `10MB`.
+ * @throws TypeError when the text is no size; the schema has refused such a text before.
+ */
+export function readBytes(text: string): Bytes {
+  const match = SIZE_PATTERN.exec(text)
+  if (match === null) throw new TypeError(`not a size: ${text}`)
+  return Number(match[1]) * BYTES[match[2] as keyof typeof BYTES]
+}
