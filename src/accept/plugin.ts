@@ -1,0 +1,69 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { Exchange } from '../exchange.ts'
+import type { Ms, NowMs } from '../time.ts'
+import { checkHead } from './head.ts'
+import { cutStalledReader } from './stall.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    exchange: Exchange
+  }
+}
+
+/** One step of the way out. Synchronous: it may only enqueue. */
+export type SettleStep = (exchange: Exchange) => void
+
+/** What `accept` is given. */
+export interface AcceptPluginOptions {
+  readonly nowMs: NowMs
+  /** Accepted Host names; empty accepts every valid one. */
+  readonly names: readonly string[]
+  /** The way out, in order, once per request, however it ended. */
+  readonly settle: readonly SettleStep[]
+  /** A caller who takes nothing of what is written for so long is cut. */
+  readonly readerStallMs: Ms
+}
+
+/** Opens the exchange, judges the head, arranges the way out. */
+export default fp<AcceptPluginOptions>(
+  async (app, { nowMs, names, settle, readerStallMs }) => {
+    const accepted = new Set(names.map(name => name.toLowerCase()))
+    const onStall = cutStalledReader(readerStallMs)
+
+    app.decorateRequest('exchange')
+    app.addHook('onRequest', (request, reply, done) => {
+      const exchange = new Exchange({
+        id: request.id,
+        startedAtMs: nowMs(),
+        method: request.method,
+        path: pathOf(request)
+      })
+      request.exchange = exchange
+      // 'close', not onResponse: that one hangs on 'finish', which never comes when the client leaves
+      // in the middle of a stream (fastify#6208).
+      reply.raw.once('close', () => {
+        exchange.ending ??= reply.raw.writableEnded ? 'answered' : 'client_left'
+        exchange.endedAtMs = nowMs()
+        for (const step of settle) {
+          try {
+            step(exchange)
+          } catch (err) {
+            request.log.error({ err, step: step.name, request: exchange.id }, 'a step of the way out failed')
+          }
+        }
+      })
+      reply.raw.on('timeout', onStall)
+      reply.raw.setHeader('x-request-id', exchange.id)
+      checkHead(request.raw, accepted)
+      done()
+    })
+  },
+  { name: 'tollgate-accept' }
+)
+
+function pathOf(request: FastifyRequest): string {
+  const url = request.originalUrl
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
+import { CODES, type GateErrorCode } from '../errors.ts'
+import type { Ms } from '../time.ts'
+
+/** Time limits of a caller's connection. */
+export interface ConnectionLimits {
+  /** From the first byte of a request to the end of its head. */
+  readonly headersMs: Ms
+  /** From the first byte of a request to the end of its body. */
+  readonly requestMs: Ms
+  /** Between two requests; more than the load balancer in front has. */
+  readonly keepAliveMs: Ms
+  /** A caller who takes nothing of what is written for so long is cut. */
+  readonly readerStallMs: Ms
+  /** How often the first two are looked at. */
+  readonly checkEveryMs: Ms
+}
+
+/** The limits that the gate runs with (security.md section 5.5). */
+export const LIMITS: ConnectionLimits = {
+  headersMs: 10_000,
+  requestMs: 120_000,
+  keepAliveMs: 75_000,
+  readerStallMs: 60_000,
+  checkEveryMs: 1_000
+}
+
+/** Text that cannot mislead a router: anything else is asked for as `/` and judged by `inspect` as it came. */
+const ROUTABLE = /^\/[A-Za-z0-9._~/-]*$/
+
+/** The options of the public listener, every default that bites set on purpose. */
+export function serverOptions(init: {
+  log: FastifyBaseLogger
+  limits: ConnectionLimits
+  /** PEM texts; null for plain HTTP. */
+  tls: { readonly cert: string; readonly key: string } | null
+}): FastifyServerOptions {
+  const { limits, log, tls } = init
+  return {
+    loggerInstance: log,
+    disableRequestLogging: true,
+    childLoggerFactory: logger => logger,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    trustProxy: false,
+    exposeHeadRoutes: false,
+    bodyLimit: 1024,
+    connectionTimeout: limits.readerStallMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestMs,
+    maxRequestsPerSocket: 0,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    rewriteUrl,
+    [tls === null ? 'http' : 'https']: {
+      ...(tls === null ? {} : { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 }),
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: limits.checkEveryMs,
+      maxHeaderSize: 16 * 1024,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      joinDuplicateHeaders: false
+    },
+    clientErrorHandler
+  } as FastifyServerOptions
+}
+
+function rewriteUrl(raw: { url?: string | undefined } & Pick<IncomingMessage, 'headers'>): string {
+  const url = raw.url ?? '/'
+  return ROUTABLE.test(url) ? url : '/'
+}
+
+/** Answers what never became a request: bytes that are no HTTP, heads that are too long or too slow. */
+function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
+  // Node destroys the socket of a client that is gone; there is nobody to answer.
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, code] = rawRefusal(error.code)
+  const row = CODES[code]
+  const body = JSON.stringify({ error: { message: row.message, type: row.type, param: null, code: row.code } })
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `cache-control: no-store\r\nx-should-retry: false\r\nconnection: close\r\n\r\n${body}`
+  )
+}
+
+function rawRefusal(code: string | undefined): [string, GateErrorCode] {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'TOLLGATE_ACCEPT_TIMEOUT']
+  if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'TOLLGATE_ACCEPT_HEADERS']
+  return ['400 Bad Request', 'TOLLGATE_ACCEPT_HEADERS']
+}

@@ -1,0 +1,91 @@
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import accept, { type SettleStep } from './accept/plugin.ts'
+import { type ConnectionLimits, serverOptions } from './accept/server-options.ts'
+import authenticate from './authenticate/plugin.ts'
+import type { Verifier } from './authenticate/verifier.ts'
+import authorizePlugin from './authorize/plugin.ts'
+import type { Policy } from './authorize/policy.ts'
+import { GateError } from './errors.ts'
+import forward from './forward/plugin.ts'
+import type { Transport } from './forward/transport.ts'
+import type { ClientResolver } from './identify/client-ip.ts'
+import identify from './identify/plugin.ts'
+import type { Endpoints } from './inspect/endpoints.ts'
+import type { InspectOptions } from './inspect/options.ts'
+import inspect from './inspect/plugin.ts'
+import { dialectOf, errorEvent } from './refuse/body.ts'
+import refuse from './refuse/plugin.ts'
+import { modelList } from './route/models-list.ts'
+import route from './route/plugin.ts'
+import type { RouteTable } from './route/table.ts'
+import { type NowMs, secFromMs } from './time.ts'
+
+/** Everything that the rooms are given. `deps.ts` builds it from a configuration; tests build it by hand. */
+export interface AppDeps {
+  readonly log: FastifyBaseLogger
+  readonly nowMs: NowMs
+  readonly limits: ConnectionLimits
+  readonly names: readonly string[]
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly resolveClient: ClientResolver
+  readonly verify: Verifier['verify']
+  readonly inspect: InspectOptions
+  readonly endpoints: Endpoints
+  readonly policy: Policy
+  readonly table: RouteTable
+  readonly transport: Transport
+  /** Writes down a settled exchange. */
+  readonly audit: SettleStep
+}
+
+/** The whole gate, without a socket. The order of the lines is the order of the rooms. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { policy, table, transport, nowMs } = deps
+  const app = fastify(serverOptions({ log: deps.log, limits: deps.limits, tls: deps.tls }))
+
+  await app.register(accept, {
+    nowMs,
+    names: deps.names,
+    readerStallMs: deps.limits.readerStallMs,
+    // The way out, in order, once per request, however it ended.
+    settle: [
+      function write(exchange) {
+        deps.audit(exchange)
+      }
+    ]
+  })
+  await app.register(refuse)
+  await app.register(identify, { resolve: deps.resolveClient })
+
+  await app.register(async gated => {
+    await gated.register(authenticate, { verify: deps.verify })
+    await gated.register(inspect, {
+      endpoints: deps.endpoints,
+      options: deps.inspect,
+      mayMultimodal: policy.mayMultimodal
+    })
+    await gated.register(authorizePlugin, { authorize: policy.authorize })
+    await gated.register(route, { choose: table.choose })
+
+    gated.get('/v1/models', (request, reply) => {
+      const { exchange } = request
+      const { identity } = exchange
+      const names = table.modelsOf(identity).filter(model => policy.mayUseModel(identity, model))
+      const body = JSON.stringify(modelList(names, secFromMs(nowMs())))
+      exchange.status = 200
+      exchange.bytesOut = Buffer.byteLength(body)
+      reply.header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store').send(body)
+    })
+
+    await gated.register(forward, {
+      transport,
+      nowMs,
+      farewell: (exchange, error) => errorEvent(error.code, dialectOf(exchange.path))
+    })
+    // Reached by methods that no route has; the rooms before have run, so the answer tells a stranger nothing.
+    gated.setNotFoundHandler(() => {
+      throw new GateError('TOLLGATE_INSPECT_ROUTE')
+    })
+  })
+  return app
+}

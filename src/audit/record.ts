@@ -1,0 +1,52 @@
+import type { Exchange } from '../exchange.ts'
+
+/** One line of the audit log: flat, with the names of the Elastic Common Schema where it has one. */
+export type AuditRecord = Readonly<Record<string, string | number | boolean | null>>
+
+/**
+ * Writes down one exchange: who asked for what, what was decided, how it ended.
+ *
+ * Built from named fields alone, so that a token, a body, a query string or a header cannot slip in.
+ * Texts that a caller chose are cut to a bounded length.
+ */
+export function auditRecord(exchange: Exchange): AuditRecord {
+  const { client, identity, call, target } = exchange.known
+  const endedAtMs = exchange.endedAtMs ?? exchange.startedAtMs
+  const failure = exchange.failure
+  return {
+    '@timestamp': new Date(endedAtMs).toISOString(),
+    'event.dataset': 'tollgate.audit',
+    'event.action': call === undefined ? 'request' : call.operation === 'models' ? 'models.list' : 'inference.request',
+    'event.outcome': failure === null && exchange.ending === 'answered' ? 'success' : 'failure',
+    'event.reason': exchange.reason ?? failure?.code ?? null,
+    'event.duration': (endedAtMs - exchange.startedAtMs) * 1_000_000,
+    'http.request.id': exchange.id,
+    'http.request.method': exchange.method,
+    'url.path': cut(exchange.path, 512),
+    'http.response.status_code': exchange.status,
+    'http.request.body.bytes': exchange.bytesIn,
+    'http.response.body.bytes': exchange.bytesOut,
+    'client.ip': client?.ip ?? null,
+    'source.ip': client?.peerIp ?? null,
+    'user.id': identity?.sub ?? null,
+    'organization.id': identity?.team ?? null,
+    'tollgate.token.iss': identity?.iss ?? null,
+    'tollgate.token.iat': identity?.iatSec ?? null,
+    'tollgate.token.exp': identity?.expSec ?? null,
+    'tollgate.token.jti': identity?.jti ?? null,
+    'tollgate.token.kid': identity?.kid ?? null,
+    'tollgate.token.fp': identity?.fingerprint ?? null,
+    'gen_ai.operation.name': call?.operation ?? null,
+    'gen_ai.request.model': call?.model == null ? null : cut(call.model, 256),
+    'tollgate.stream': call?.isStream ?? null,
+    'tollgate.pool': target?.pool ?? null,
+    'tollgate.target': target?.origin ?? null,
+    'tollgate.first_byte_ms': exchange.firstByteAtMs === null ? null : exchange.firstByteAtMs - exchange.startedAtMs,
+    'tollgate.outcome': exchange.ending,
+    'tollgate.code': failure?.code ?? null
+  }
+}
+
+function cut(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max)}…`
+}

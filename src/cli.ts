@@ -1,0 +1,122 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { runHealthcheck } from './admin/healthcheck.ts'
+import { runCheck } from './config/check.ts'
+import { runExplain } from './explain.ts'
+import { runToken } from './mint/token-command.ts'
+import { serve } from './serve.ts'
+
+const HELP = `tollgate - the gate in front of your GPU nodes
+
+Usage: tollgate COMMAND [OPTIONS]
+
+Commands:
+  serve --config FILE      run the gate until SIGTERM
+  check FILE               show every fault of a configuration file
+  explain --config FILE --token TOKEN --path PATH [--method POST] [--model NAME]
+                           show what each room decides about a request, and why
+  token                    make a key set and sign test tokens
+  healthcheck [--url URL]  ask a running gate whether it is alive
+  help                     show this text
+  version                  show the version
+
+'tollgate COMMAND --help' tells more. Exit codes: 0 fine, 1 a fault was found or a request would be refused, 2 wrong usage.
+`
+
+const SERVE_HELP = `Usage: tollgate serve --config FILE
+
+Runs the gate. The audit log goes where 'audit.to' says, messages for the operator to stderr as JSON lines.
+SIGTERM or SIGINT drains and stops; a second one stops at once.
+`
+
+const CHECK_HELP = `Usage: tollgate check FILE [--format text|json]
+
+Shows every fault of the file at once, with its line and column. Exit codes: 0 no fault, 1 faults, 2 the file cannot be read.
+`
+
+/** @returns the exit code: 0 fine, 1 a fault was found, 2 wrong usage */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv
+  const { stdout, stderr, env } = process
+  switch (command) {
+    case 'serve':
+      return await serveCommand(rest)
+    case 'check':
+      return checkCommand(rest)
+    case 'explain':
+      return await runExplain(rest, { stdout, stderr, env })
+    case 'token':
+      return await runToken(rest, { stdout, stderr })
+    case 'healthcheck':
+      return await runHealthcheck(rest, { stdout, stderr })
+    case 'version':
+    case '--version':
+    case '-v':
+      stdout.write(`tollgate ${version()}\n`)
+      return 0
+    case undefined:
+      stderr.write(HELP)
+      return 2
+    case 'help':
+    case '--help':
+    case '-h':
+      stdout.write(HELP)
+      return 0
+    default:
+      stderr.write(`tollgate: there is no command "${command}". 'tollgate help' lists them.\n`)
+      return 2
+  }
+}
+
+async function serveCommand(argv: readonly string[]): Promise<number> {
+  const { stdout, stderr, env } = process
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { config: { type: 'string', short: 'c' }, help: { type: 'boolean', short: 'h' } }
+  })
+  if (values.help) {
+    stdout.write(SERVE_HELP)
+    return 0
+  }
+  if (values.config === undefined) {
+    stderr.write(`tollgate serve: --config FILE is missing.\n${SERVE_HELP}`)
+    return 2
+  }
+  return await serve({ configFile: values.config, env, stdout, stderr })
+}
+
+function checkCommand(argv: readonly string[]): number {
+  const { stdout, stderr, env } = process
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: { format: { type: 'string', default: 'text' }, help: { type: 'boolean', short: 'h' } }
+  })
+  if (values.help) {
+    stdout.write(CHECK_HELP)
+    return 0
+  }
+  const [file, ...more] = positionals
+  const { format } = values
+  if (file === undefined || more.length > 0 || (format !== 'text' && format !== 'json')) {
+    stderr.write(CHECK_HELP)
+    return 2
+  }
+  return runCheck({ file, format, env, stdout, stderr, color: stdout.isTTY === true })
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (err) {
+  const isUsage = err instanceof TypeError && 'code' in err && String(err.code).startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(
+    `tollgate: ${isUsage ? err.message : err instanceof Error ? (err.stack ?? err.message) : String(err)}\n`
+  )
+  process.exitCode = isUsage ? 2 : 1
+}

@@ -1,0 +1,104 @@
+import { buildConnector, Client } from 'undici'
+import type { TargetOptions } from './options.ts'
+
+/** One connection to an engine, for one request at a time. */
+export interface Connection {
+  readonly client: Client
+  isConnected: boolean
+}
+
+/**
+ * The connections to one target: one per request in flight, without a limit of their own, and the idle ones kept for
+ * the next request. Taking and giving back cost the same with ten streams as with ten thousand, which is why this is
+ * not undici's Pool: that one looks through all of its clients for a free one.
+ */
+export class Connections {
+  readonly target: TargetOptions
+  readonly #connect: buildConnector.connector
+  readonly #all = new Set<Connection>()
+  /** The warmest last. */
+  readonly #idle: Connection[] = []
+  readonly #place = new Map<Connection, number>()
+  #isClosed = false
+
+  constructor(target: TargetOptions) {
+    this.target = target
+    this.#connect = buildConnector({
+      timeout: target.timeouts.connectMs,
+      rejectUnauthorized: true,
+      allowH2: false,
+      ...(target.ca === null ? {} : { ca: target.ca })
+    })
+  }
+
+  /** Connections that exist, idle ones included. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** An idle connection, or a new one that will connect when it is used. */
+  take(): Connection {
+    const idle = this.#idle.pop()
+    if (idle !== undefined) {
+      this.#place.delete(idle)
+      return idle
+    }
+    return this.#open()
+  }
+
+  /** Gives a connection back after a request. One that is no longer connected is dropped. */
+  giveBack(connection: Connection): void {
+    if (this.#isClosed || !connection.isConnected) {
+      this.drop(connection)
+      return
+    }
+    this.#place.set(connection, this.#idle.length)
+    this.#idle.push(connection)
+  }
+
+  /** Ends a connection at once, with whatever is on it. */
+  drop(connection: Connection): void {
+    this.#forgetIdle(connection)
+    if (this.#all.delete(connection)) connection.client.destroy().catch(() => {})
+  }
+
+  /** Ends the idle connections; those in use end when they are given back. */
+  close(): void {
+    this.#isClosed = true
+    for (const connection of [...this.#idle]) this.drop(connection)
+  }
+
+  #open(): Connection {
+    const client = new Client(this.target.origin, {
+      connect: this.#connect,
+      pipelining: 1,
+      // Engines close after 5 s of silence: a second less, so that no request meets a connection that is being closed.
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 4_000,
+      // A prefill may take minutes; the relay has clocks of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: 32 * 1024
+    })
+    const connection: Connection = { client, isConnected: false }
+    client.on('connect', () => {
+      connection.isConnected = true
+    })
+    client.on('disconnect', () => {
+      connection.isConnected = false
+      if (this.#place.has(connection)) this.drop(connection)
+    })
+    this.#all.add(connection)
+    return connection
+  }
+
+  #forgetIdle(connection: Connection): void {
+    const place = this.#place.get(connection)
+    if (place === undefined) return
+    this.#place.delete(connection)
+    const last = this.#idle.pop()
+    if (last === undefined || last === connection) return
+    this.#idle[place] = last
+    this.#place.set(last, place)
+  }
+}

@@ -1,0 +1,48 @@
+import { CODES, type GateError, type GateErrorCode } from '../errors.ts'
+import type { Dialect } from '../exchange.ts'
+
+/** The dialect of a path: Anthropic's for `/v1/messages` and below, else OpenAI's. */
+export function dialectOf(path: string): Dialect {
+  return path === '/v1/messages' || path.startsWith('/v1/messages/') ? 'anthropic' : 'openai'
+}
+
+/**
+ * The JSON text of a refusal, in the caller's dialect. Constant words: nothing of `detail` but `param`,
+ * the gate's own name for a field of the body.
+ */
+export function errorBody(error: GateError, dialect: Dialect, requestId: string): string {
+  const row = error.row
+  if (dialect === 'anthropic') {
+    return JSON.stringify({
+      type: 'error',
+      error: { type: anthropicType(row.status), message: row.message },
+      request_id: requestId
+    })
+  }
+  const param = typeof error.detail.param === 'string' ? error.detail.param : null
+  return JSON.stringify({ error: { message: row.message, type: row.type, param, code: row.code } })
+}
+
+/** The event that ends a stream which the gate cannot finish: both OpenAI libraries raise it as an error. */
+export function errorEvent(code: GateErrorCode, dialect: Dialect): string {
+  const row = CODES[code]
+  if (dialect === 'anthropic') {
+    const data = JSON.stringify({ type: 'error', error: { type: anthropicType(row.status), message: row.message } })
+    return `event: error\ndata: ${data}\n\n`
+  }
+  const data = JSON.stringify({ error: { message: row.message, type: row.type, param: null, code: row.code } })
+  return `data: ${data}\n\n`
+}
+
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error'
+}
+
+function anthropicType(status: number): string {
+  return ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
+}

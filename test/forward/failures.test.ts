@@ -1,0 +1,42 @@
+import t from 'tap'
+import { failureFrom, timeoutError } from '../../src/forward/failures.ts'
+
+const at = { pool: 'p', origin: 'http://10.0.0.1:8000', wasSent: false }
+const sent = { ...at, wasSent: true }
+
+function withCode(code: string): Error {
+  return Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:8000'), { code })
+}
+
+t.test('P0-5: an engine that cannot be reached is a 503 of ours, without its address in the words', async t => {
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']) {
+    const error = failureFrom(withCode(code), at)
+    t.equal(error.code, 'TOLLGATE_FORWARD_UNREACHABLE', code)
+    t.notMatch(error.message, /10\.0\.0\.1/)
+  }
+  t.equal(failureFrom(new AggregateError([withCode('ECONNREFUSED')]), at).code, 'TOLLGATE_FORWARD_UNREACHABLE')
+})
+
+t.test('a connection that closes after the request was sent is a 502: the engine may have begun', async t => {
+  for (const code of ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']) {
+    t.equal(failureFrom(withCode(code), sent).code, 'TOLLGATE_FORWARD_RESET', code)
+  }
+  t.equal(failureFrom(withCode('ECONNRESET'), at).code, 'TOLLGATE_FORWARD_UNREACHABLE')
+})
+
+t.test('a certificate that is not trusted is named as such', async t => {
+  for (const code of ['DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'CERT_HAS_EXPIRED']) {
+    t.equal(failureFrom(withCode(code), at).code, 'TOLLGATE_FORWARD_TLS', code)
+  }
+})
+
+t.test('bytes that are no HTTP are no answer', async t => {
+  t.equal(failureFrom(withCode('HPE_INVALID_CONSTANT'), sent).code, 'TOLLGATE_FORWARD_ANSWER')
+  t.equal(failureFrom('no error at all', sent).code, 'TOLLGATE_FORWARD_ANSWER')
+})
+
+t.test('each time limit has a code of its own', async t => {
+  t.equal(timeoutError('first_byte', 1, at).code, 'TOLLGATE_FORWARD_FIRST_BYTE')
+  t.equal(timeoutError('idle', 1, at).code, 'TOLLGATE_FORWARD_IDLE')
+  t.equal(timeoutError('total', 1, at).code, 'TOLLGATE_FORWARD_TOTAL')
+})

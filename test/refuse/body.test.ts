@@ -1,0 +1,50 @@
+import t from 'tap'
+import { CODES, GateError, type GateErrorCode } from '../../src/errors.ts'
+import { dialectOf, errorBody, errorEvent } from '../../src/refuse/body.ts'
+
+const ALL = Object.keys(CODES) as GateErrorCode[]
+
+t.test('a caller of the OpenAI dialect gets the type, code and message of the one table', async t => {
+  const body = JSON.parse(errorBody(new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' }), 'openai', 'id'))
+  t.strictSame(body, {
+    error: {
+      message: CODES.TOLLGATE_INSPECT_FIELD.message,
+      type: 'invalid_request_error',
+      param: 'model',
+      code: 'invalid_value'
+    }
+  })
+})
+
+t.test('a caller of the Anthropic dialect gets its envelope', async t => {
+  const body = JSON.parse(errorBody(new GateError('TOLLGATE_AUTHENTICATE_INVALID'), 'anthropic', 'id-1'))
+  t.strictSame(body, {
+    type: 'error',
+    error: { type: 'authentication_error', message: 'The token is not valid.' },
+    request_id: 'id-1'
+  })
+})
+
+t.test('the dialect is decided by the path alone', async t => {
+  t.equal(dialectOf('/v1/messages'), 'anthropic')
+  t.equal(dialectOf('/v1/messages/count_tokens'), 'anthropic')
+  t.equal(dialectOf('/v1/messagesX'), 'openai')
+  t.equal(dialectOf('/v1/chat/completions'), 'openai')
+})
+
+t.test('no detail but the name of a field reaches a body, for any code and dialect', async t => {
+  const secret = { origin: 'http://10.1.2.3:8000', token: 'eyJhbGciOi', reason: 'bad_signature', pool: 'qwen' }
+  for (const code of ALL) {
+    for (const dialect of ['openai', 'anthropic'] as const) {
+      const text = errorBody(new GateError(code, secret, { cause: new Error('10.1.2.3') }), dialect, 'id')
+      for (const fact of Object.values(secret)) t.notMatch(text, fact, `${code} keeps ${fact}`)
+    }
+  }
+})
+
+t.test('the farewell of a broken stream is one whole event that client libraries raise as an error', async t => {
+  const event = errorEvent('TOLLGATE_FORWARD_BROKEN', 'openai')
+  t.match(event, /^data: \{.*\}\n\n$/)
+  t.ok(JSON.parse(event.slice(6)).error.message)
+  t.match(errorEvent('TOLLGATE_FORWARD_BROKEN', 'anthropic'), /^event: error\ndata: \{"type":"error".*\}\n\n$/)
+})
