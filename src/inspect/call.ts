@@ -1,0 +1,73 @@
+import { GateError } from '../errors.ts'
+import type { Call } from '../exchange.ts'
+import type { Endpoint } from './endpoints.ts'
+import { type Span, scanMembers } from './json-scan.ts'
+import { isTextOnly } from './multimodal.ts'
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
+
+/**
+ * Reads what is asked from the bytes of the body. The bytes go on as they came; only an alias is replaced, in place.
+ *
+ * @throws TOLLGATE_INSPECT_JSON when the body is no JSON object in UTF-8
+ * @throws TOLLGATE_INSPECT_DUPLICATE, TOLLGATE_INSPECT_DEPTH
+ * @throws TOLLGATE_INSPECT_FIELD with `param`
+ */
+export function readCall(endpoint: Endpoint, body: Buffer | null, aliases: ReadonlyMap<string, string>): Call {
+  const { operation, method, path, scope, pool } = endpoint
+  const base = { operation, method, path, routeScope: scope, routePool: pool }
+  if (endpoint.body === 'none') {
+    return { ...base, kind: endpoint.kind, model: null, modelAsked: null, isStream: false, body: null }
+  }
+  const bytes = body ?? Buffer.alloc(0)
+  const fields = parseObject(bytes)
+  const members = scanMembers(bytes)
+  const modelAsked = readModel(fields, endpoint)
+  const model = modelAsked === null ? null : (aliases.get(modelAsked) ?? modelAsked)
+  return {
+    ...base,
+    kind: endpoint.kind === 'text' && !isTextOnly(operation, fields) ? 'multimodal' : endpoint.kind,
+    model,
+    modelAsked,
+    isStream: readStream(fields),
+    body: model === modelAsked || model === null ? bytes : splice(bytes, members.get('model'), JSON.stringify(model))
+  }
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> {
+  let value: unknown
+  try {
+    const text = strictUtf8.decode(bytes)
+    // Engines would guess at other encodings; a byte order mark is where the guessing starts.
+    if (text.charCodeAt(0) === 0xfeff) throw new SyntaxError('byte order mark')
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new GateError('TOLLGATE_INSPECT_JSON', {}, { cause })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no object' })
+  }
+  return value as Record<string, unknown>
+}
+
+function readModel(fields: Record<string, unknown>, endpoint: Endpoint): string | null {
+  const model = Object.hasOwn(fields, 'model') ? fields.model : undefined
+  // Engines take a missing model for one of their own choice: nobody has been allowed that one.
+  if (model === undefined && endpoint.body === 'optional-model') return null
+  if (typeof model !== 'string' || !MODEL.test(model)) throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' })
+  return model
+}
+
+function readStream(fields: Record<string, unknown>): boolean {
+  const stream = Object.hasOwn(fields, 'stream') ? fields.stream : undefined
+  if (stream === undefined || stream === null) return false
+  if (typeof stream !== 'boolean') throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'stream' })
+  return stream
+}
+
+/** Replaces the bytes of one value; every other byte stays as it came. */
+export function splice(bytes: Buffer, span: Span | undefined, text: string): Buffer {
+  if (span === undefined) return bytes
+  return Buffer.concat([bytes.subarray(0, span.start), Buffer.from(text), bytes.subarray(span.end)])
+}

@@ -1,0 +1,31 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { GateError } from '../errors.ts'
+import type { Bytes } from '../units.ts'
+import type { Endpoint } from './endpoints.ts'
+
+const JSON_TYPE = /^application\/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
+
+/**
+ * Judges what the headers say of the body, before a byte of it is read.
+ *
+ * @throws TOLLGATE_INSPECT_TYPE when it is not plain JSON, or there is one where none belongs
+ * @throws TOLLGATE_INSPECT_SIZE when its declared length is over the limit
+ */
+export function checkContent(endpoint: Endpoint, headers: IncomingHttpHeaders, limitBytes: Bytes): void {
+  const length = headers['content-length']
+  if (endpoint.body === 'none') {
+    if (headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')) {
+      throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'a body where none belongs' })
+    }
+    return
+  }
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    // No decompression: a few bytes could become gigabytes, and the engine would not see what was judged.
+    throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'encoded' })
+  }
+  if (!JSON_TYPE.test(headers['content-type'] ?? '')) throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'type' })
+  if (length !== undefined && Number(length) > limitBytes) {
+    throw new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes, declaredBytes: Number(length) })
+  }
+}

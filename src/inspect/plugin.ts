@@ -1,0 +1,81 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { GateError } from '../errors.ts'
+import type { Identity } from '../exchange.ts'
+import type { Bytes } from '../units.ts'
+import { readCall } from './call.ts'
+import { checkContent } from './content.ts'
+import type { Endpoint, Endpoints } from './endpoints.ts'
+import type { InspectOptions } from './options.ts'
+
+/** What `inspect` is given. */
+export interface InspectPluginOptions {
+  readonly endpoints: Endpoints
+  readonly options: InspectOptions
+  /** Who may send more than text may send longer bodies. */
+  readonly mayMultimodal: (identity: Identity) => boolean
+}
+
+interface Asked {
+  readonly endpoint: Endpoint
+  readonly limitBytes: Bytes
+}
+
+/** Finds the route before the body is read, reads the body once within its bound, and writes what is asked. */
+export default fp<InspectPluginOptions>(
+  async (app, { endpoints, options, mayMultimodal }) => {
+    const askedBy = new WeakMap<FastifyRequest, Asked>()
+
+    app.addHook('onRequest', (request, _reply, done) => {
+      const endpoint = endpoints.find(request.method, request.originalUrl)
+      const limitBytes = mayMultimodal(request.exchange.identity) ? options.bodyMultimodalBytes : options.bodyTextBytes
+      checkContent(endpoint, request.headers, limitBytes)
+      askedBy.set(request, { endpoint, limitBytes })
+      done()
+    })
+
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      // Only now: a stranger is never told to go on sending.
+      if (request.headers.expect !== undefined) reply.raw.writeContinue()
+      done(null, payload)
+    })
+
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (request, payload, done) => {
+      readBody(payload, askedBy.get(request)?.limitBytes ?? 0).then(body => done(null, body), done)
+    })
+
+    app.addHook('preHandler', (request, _reply, done) => {
+      const asked = askedBy.get(request)
+      if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
+      const body = Buffer.isBuffer(request.body) ? request.body : null
+      request.exchange.bytesIn = body?.length ?? 0
+      request.exchange.call = readCall(asked.endpoint, body, options.aliases)
+      done()
+    })
+  },
+  { name: 'tollgate-inspect', dependencies: ['tollgate-authenticate'] }
+)
+
+/** Gathers the body, and stops at the first byte over the limit, whatever length was declared. */
+function readBody(payload: NodeJS.ReadableStream, limitBytes: Bytes): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = []
+    let bytes = 0
+    const onData = (piece: Buffer) => {
+      bytes += piece.length
+      if (bytes <= limitBytes) {
+        pieces.push(piece)
+        return
+      }
+      payload.off('data', onData)
+      payload.pause()
+      reject(new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes }))
+    }
+    payload.on('data', onData)
+    payload.once('end', () =>
+      resolve(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces))
+    )
+    payload.once('error', reject)
+  })
+}

@@ -1,0 +1,100 @@
+import type { Ms } from '../time.ts'
+
+/** What the learner is given. */
+export interface LearnerInit {
+  /** The pools whose models the configuration does not list. */
+  readonly pools: readonly { readonly name: string; readonly targets: readonly string[] }[]
+  /** Reads the names of an engine's models; rejects when it does not answer with a list. */
+  readonly fetchModels: (origin: string) => Promise<readonly string[]>
+  readonly random: () => number
+  readonly log: { warn(facts: object, message: string): void; info(facts: object, message: string): void }
+}
+
+/** Asks engines what they serve, in the background, and remembers the last answer. */
+export interface Learner {
+  /** The union of what the pool's targets said, or null before one of them has. The same array until it changes. */
+  learned(pool: string): readonly string[] | null
+  /** Resolves when a pool has said what it serves; at once for pools that are not learned. */
+  ready(pool: string): Promise<void>
+  start(): void
+  close(): void
+}
+
+const FIRST_RETRY_MS: Ms = 1_000
+const MAX_RETRY_MS: Ms = 30_000
+const REFRESH_MS: Ms = 30_000
+
+/** Makes a learner; it asks nobody before `start`. */
+export function createLearner(init: LearnerInit): Learner {
+  const lessons = new Map(init.pools.map(({ name, targets }) => [name, new Lesson(name, targets, init)]))
+  return {
+    learned: pool => lessons.get(pool)?.models ?? null,
+    ready: async pool => await lessons.get(pool)?.ready,
+    start() {
+      for (const lesson of lessons.values()) lesson.ask()
+    },
+    close() {
+      for (const lesson of lessons.values()) lesson.close()
+    }
+  }
+}
+
+class Lesson {
+  models: readonly string[] | null = null
+  readonly ready: Promise<void>
+  readonly #name: string
+  readonly #targets: readonly string[]
+  readonly #init: LearnerInit
+  readonly #onReady: () => void
+  #retryMs = FIRST_RETRY_MS
+  #clock: NodeJS.Timeout | null = null
+  #isClosed = false
+
+  constructor(name: string, targets: readonly string[], init: LearnerInit) {
+    this.#name = name
+    this.#targets = targets
+    this.#init = init
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ready = promise
+    this.#onReady = resolve
+  }
+
+  /** Asks every target; one that does not answer takes nothing away from what the others serve. */
+  async ask(): Promise<void> {
+    const answers = await Promise.allSettled(this.#targets.map(origin => this.#init.fetchModels(origin)))
+    if (this.#isClosed) return
+    const lists = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
+    if (lists.length > 0) {
+      this.#retryMs = FIRST_RETRY_MS
+      this.#learn([...new Set(lists.flat())].sort())
+      this.#askIn(REFRESH_MS)
+    } else {
+      const [first] = answers
+      const err = first?.status === 'rejected' ? String(first.reason) : null
+      this.#init.log.warn(
+        { pool: this.#name, retryInMs: this.#retryMs, err },
+        'no engine of the pool says what it serves'
+      )
+      this.#askIn(this.#retryMs)
+      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#clock !== null) clearTimeout(this.#clock)
+  }
+
+  #learn(models: readonly string[]): void {
+    if (this.models !== null && this.models.join('\n') === models.join('\n')) return
+    this.models = models
+    this.#init.log.info({ pool: this.#name, models }, 'the pool serves')
+    this.#onReady()
+  }
+
+  #askIn(ms: Ms): void {
+    // A tenth more or less, so that many gates do not ask at the same moment.
+    this.#clock = setTimeout(() => this.ask(), ms * (0.9 + 0.2 * this.#init.random()))
+    this.#clock.unref()
+  }
+}

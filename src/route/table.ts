@@ -1,0 +1,121 @@
+import { GateError } from '../errors.ts'
+import type { Call, Identity, Target } from '../exchange.ts'
+import type { PoolOptions, RouteOptions, TeamOptions } from './options.ts'
+
+/** Which engine a call goes to. */
+export interface RouteTable {
+  /**
+   * @throws TOLLGATE_ROUTE_TEAM when the token names no team, or one that is not served
+   * @throws TOLLGATE_ROUTE_MODEL when no pool of the team serves the model
+   * @throws TOLLGATE_ROUTE_UNKNOWN when a pool that may serve it has not yet said what it serves
+   */
+  choose(identity: Identity, call: Call): Target
+  /** The models that the team may use and that are known. @throws TOLLGATE_ROUTE_TEAM */
+  modelsOf(identity: Identity): readonly string[]
+}
+
+/** @param deps.learned the models that a pool's engine said it serves, or null before it has said so */
+export function createRouteTable(
+  options: RouteOptions,
+  deps: { readonly learned: (pool: string) => readonly string[] | null }
+): RouteTable {
+  const pools = new Map([...options.pools.values()].map(pool => [pool.name, new Pool(pool, deps.learned)]))
+  const teams = new Map([...options.teams].map(([name, team]) => [name, new Team(team, pools)]))
+  const anyOther = teams.get('*')
+  const teamOf = ({ team }: Identity): Team => {
+    // `*` is any other team, not the lack of one: a token must name a team.
+    const found = team === null || team === '*' ? undefined : (teams.get(team) ?? anyOther)
+    if (found === undefined) throw new GateError('TOLLGATE_ROUTE_TEAM', { team })
+    return found
+  }
+
+  return {
+    choose(identity, call) {
+      const team = teamOf(identity)
+      if (call.routePool !== null) return poolNamed(pools, call.routePool).nextTarget()
+      if (call.model === null) return team.first.nextTarget()
+      if (!team.mayUse(call.model)) throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
+      let isAnyUnknown = false
+      for (const pool of team.pools) {
+        const serves = pool.serves(call.model)
+        if (serves === true) return pool.nextTarget()
+        if (serves === null) isAnyUnknown = true
+      }
+      if (isAnyUnknown) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model: call.model })
+      throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
+    },
+    modelsOf(identity) {
+      const team = teamOf(identity)
+      const names = new Set(team.pools.flatMap(pool => pool.models()))
+      return [...names].filter(name => team.mayUse(name))
+    }
+  }
+}
+
+class Team {
+  readonly pools: readonly Pool[]
+  readonly first: Pool
+  readonly #models: ReadonlySet<string> | null
+
+  constructor(options: TeamOptions, pools: ReadonlyMap<string, Pool>) {
+    this.pools = options.pools.map(name => poolNamed(pools, name))
+    const [first] = this.pools
+    if (first === undefined) throw new TypeError('a team needs a pool')
+    this.first = first
+    this.#models = options.models === null ? null : new Set(options.models)
+  }
+
+  mayUse(model: string): boolean {
+    return this.#models === null || this.#models.has(model)
+  }
+}
+
+class Pool {
+  readonly #targets: readonly Target[]
+  readonly #configured: ReadonlySet<string> | null
+  readonly #learn: () => readonly string[] | null
+  #learnedFrom: readonly string[] | null = null
+  #learned: ReadonlySet<string> = new Set()
+  #turn = 0
+
+  constructor(options: PoolOptions, learned: (pool: string) => readonly string[] | null) {
+    this.#targets = options.targets.map(origin => ({ pool: options.name, origin }))
+    this.#configured = options.models === null ? null : new Set(options.models)
+    this.#learn = () => learned(options.name)
+  }
+
+  /** Null: not known yet. */
+  serves(model: string): boolean | null {
+    const models = this.#known()
+    return models === null ? null : models.has(model)
+  }
+
+  models(): readonly string[] {
+    return [...(this.#known() ?? [])]
+  }
+
+  /** Round robin. */
+  nextTarget(): Target {
+    const target = this.#targets[this.#turn]
+    if (target === undefined) throw new TypeError('a pool needs a target')
+    this.#turn = (this.#turn + 1) % this.#targets.length
+    return target
+  }
+
+  #known(): ReadonlySet<string> | null {
+    if (this.#configured !== null) return this.#configured
+    const list = this.#learn()
+    if (list === null) return null
+    if (list !== this.#learnedFrom) {
+      this.#learnedFrom = list
+      this.#learned = new Set(list)
+    }
+    return this.#learned
+  }
+}
+
+function poolNamed(pools: ReadonlyMap<string, Pool>, name: string): Pool {
+  const pool = pools.get(name)
+  if (pool === undefined) throw new TypeError(`no pool named ${name}`)
+  return pool
+}
