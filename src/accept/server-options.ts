@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
+import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import { CODES, type GateErrorCode } from '../errors.ts'
 import type { Ms } from '../time.ts'
 
@@ -41,7 +41,7 @@ export function serverOptions(init: {
   const { limits, log, tls } = init
   return {
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: logger => logger,
     genReqId: () => randomUUID(),
     requestIdHeader: false,

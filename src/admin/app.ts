@@ -1,4 +1,4 @@
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 
 /** One thing that must be well before requests should come. */
 export interface Check {
@@ -19,7 +19,11 @@ export interface AdminDeps {
  * Engines are not among the checks: their outage must not take every gate away at once.
  */
 export async function buildAdmin({ log, checks }: AdminDeps): Promise<FastifyInstance> {
-  const app = fastify({ loggerInstance: log, disableRequestLogging: true, forceCloseConnections: true })
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    forceCloseConnections: true
+  })
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })

@@ -1,0 +1,40 @@
+import fp from 'fastify-plugin'
+import { GateError } from '../errors.ts'
+import type { Exchange, Identity } from '../exchange.ts'
+import { readBearer } from './bearer.ts'
+import type { Verifier } from './verifier.ts'
+
+/** Writes whose token it is. A stranger's body is never read: this runs before. */
+export default fp<Pick<Verifier, 'verify'>>(
+  async (app, { verify }) => {
+    app.addHook('onRequest', (request, _reply, done) => {
+      const { exchange } = request
+      let found: Identity | Promise<Identity>
+      try {
+        found = verify(readBearer(request.raw.rawHeaders, exchange.path))
+      } catch (err) {
+        done(noted(exchange, err))
+        return
+      }
+      // A remembered token costs no turn of the event loop.
+      if (!(found instanceof Promise)) {
+        exchange.identity = found
+        done()
+        return
+      }
+      found.then(
+        identity => {
+          exchange.identity = identity
+          done()
+        },
+        (err: unknown) => done(noted(exchange, err))
+      )
+    })
+  },
+  { name: 'tollgate-authenticate', dependencies: ['tollgate-identify'] }
+)
+
+function noted(exchange: Exchange, err: unknown): Error {
+  if (err instanceof GateError && typeof err.detail.reason === 'string') exchange.reason = err.detail.reason
+  return err instanceof Error ? err : new GateError('TOLLGATE_INTERNAL', {}, { cause: err })
+}

@@ -1,0 +1,163 @@
+import { hash } from 'node:crypto'
+import { compactVerify, errors } from 'jose'
+import { GateError } from '../errors.ts'
+import type { Identity } from '../exchange.ts'
+import { type Ms, msFromSec, type NowMs } from '../time.ts'
+import { type Claims, readClaims } from './claims.ts'
+import type { VerifyKey } from './jwk.ts'
+import { MAX_TOKEN_CHARS, readUnverified } from './jws.ts'
+import type { KeySet } from './keys.ts'
+import type { AuthenticateOptions, IssuerOptions } from './options.ts'
+import { invalid, keysUnavailable, type Reason } from './reasons.ts'
+import { type CacheStats, TokenCache } from './token-cache.ts'
+import { Turnstile } from './turnstile.ts'
+
+/** Turns a token into its principal. */
+export interface Verifier {
+  /**
+   * Returns at once for a token that is remembered, else a promise.
+   *
+   * @throws (or rejects with) TOLLGATE_AUTHENTICATE_INVALID, its reason in `detail`
+   * @throws (or rejects with) TOLLGATE_AUTHENTICATE_KEYS when the issuer's keys are not to be had
+   */
+  verify(token: string): Identity | Promise<Identity>
+  readonly stats: CacheStats
+}
+
+/** What the verifier is given. */
+export interface VerifierDeps {
+  readonly keySets: ReadonlyMap<string, KeySet>
+  readonly nowMs: NowMs
+}
+
+const MAX_RUNNING = 64
+const MAX_WAITING = 1_024
+/** Refusals that hang on the moment, or on keys that may yet come, are not remembered. */
+const FORGOTTEN: ReadonlySet<unknown> = new Set([
+  'unknown_kid',
+  'not_yet_valid',
+  'issued_in_future',
+  'lifetime',
+  'too_long'
+])
+
+/** Makes the verifier of a configuration. The order of its steps is RFC 8725's: cheap refusals first, then the signature. */
+export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps): Verifier {
+  const { keySets, nowMs } = deps
+  const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
+  const maxSkewMs = Math.max(...options.issuers.map(issuer => issuer.clockSkewMs))
+  const cache = new TokenCache(options.cache)
+  const turnstile = new Turnstile({ maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING })
+  const inFlight = new Map<string, Promise<Identity>>()
+  let latestMs: Ms = 0
+
+  function verify(token: string): Identity | Promise<Identity> {
+    if (token.length > MAX_TOKEN_CHARS) throw invalid('too_long')
+    const now = nowMs()
+    // A clock that was set back makes every remembered time doubtful.
+    if (now < latestMs - maxSkewMs) cache.flush()
+    latestMs = now
+    const key = hash('sha256', token, 'base64url')
+    const known = cache.get(key, now)
+    if (known !== null) return known
+    const reason = cache.getRefusal(key, now)
+    if (reason !== null) throw invalid(reason)
+
+    let running = inFlight.get(key)
+    if (running === undefined) {
+      running = verifyAnew(token, key).finally(() => inFlight.delete(key))
+      inFlight.set(key, running)
+    }
+    return running
+  }
+
+  async function verifyAnew(token: string, key: string): Promise<Identity> {
+    const { generation } = cache
+    let issuer: IssuerOptions | undefined
+    let expMs: Ms = 0
+    try {
+      const { header, claims } = readUnverified(token)
+      issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined
+      const keySet = issuer === undefined ? undefined : keySets.get(issuer.issuer)
+      if (issuer === undefined || keySet === undefined) throw invalid('unknown_issuer')
+      if (!issuer.algorithms.includes(header.alg)) throw invalid('alg_rejected')
+      expMs = typeof claims.exp === 'number' ? msFromSec(claims.exp) : 0
+      const read = readClaims(claims, header.typ, issuer, nowMs())
+      const candidates = await keySet.find(header.kid, header.alg)
+      const signer = await findSigner(token, header.alg, candidates, issuer)
+      // Time has passed while keys were fetched: a token must be good at the end, not only at the start.
+      const now = nowMs()
+      if (msFromSec(read.expSec) <= now) throw invalid('expired')
+      if (!keySet.isActive(signer.thumbprint, now)) throw invalid('unknown_kid')
+      const identity = principal(issuer, read, signer.kid ?? header.kid, header.alg, key)
+      const nbfMs = read.nbfSec === null ? null : msFromSec(read.nbfSec)
+      const { maxLifetimeMs, clockSkewMs } = issuer
+      cache.put(
+        key,
+        { identity, nbfMs, keySet, thumbprint: signer.thumbprint, maxLifetimeMs, clockSkewMs },
+        now,
+        generation
+      )
+      return identity
+    } catch (err) {
+      const refused = reasonOf(err)
+      if (refused !== null && !FORGOTTEN.has(refused)) {
+        const keySet = refused === 'bad_signature' && issuer !== undefined ? (keySets.get(issuer.issuer) ?? null) : null
+        cache.putRefusal(
+          key,
+          { reason: refused, fromMs: refused === 'expired' ? expMs : 0, keySet },
+          nowMs(),
+          generation
+        )
+      }
+      throw err
+    }
+  }
+
+  async function findSigner(
+    token: string,
+    alg: string,
+    keys: readonly VerifyKey[],
+    issuer: IssuerOptions
+  ): Promise<VerifyKey> {
+    for (const key of keys) {
+      const turn = turnstile.enter(() => isSignedBy(token, alg, key))
+      if (turn === null) throw keysUnavailable(issuer.name, 'busy')
+      if (await turn) return key
+    }
+    throw invalid('bad_signature')
+  }
+
+  return { verify, stats: cache.stats }
+}
+
+async function isSignedBy(token: string, alg: string, { key }: VerifyKey): Promise<boolean> {
+  try {
+    await compactVerify(token, key, { algorithms: [alg] })
+    return true
+  } catch (err) {
+    // Whatever jose has against a token is the token's fault; anything else is ours and must not look like that.
+    if (err instanceof errors.JOSEError) return false
+    throw err
+  }
+}
+
+function principal(issuer: IssuerOptions, claims: Claims, kid: string | null, alg: string, key: string): Identity {
+  return Object.freeze({
+    iss: issuer.issuer,
+    sub: claims.sub,
+    team: claims.team,
+    scopes: claims.scopes,
+    role: claims.role,
+    iatSec: claims.iatSec,
+    expSec: claims.expSec,
+    jti: claims.jti,
+    kid,
+    alg,
+    fingerprint: Buffer.from(key, 'base64url').toString('hex', 0, 8)
+  })
+}
+
+function reasonOf(err: unknown): Reason | null {
+  return err instanceof GateError && err.code === 'TOLLGATE_AUTHENTICATE_INVALID' ? (err.detail.reason as Reason) : null
+}

@@ -1,0 +1,17 @@
+import t from 'tap'
+import { Exchange } from '../src/exchange.ts'
+
+t.test('a room that reads a product before its room has run is told so, never given undefined', async t => {
+  const exchange = new Exchange({ id: 'r', startedAtMs: 0, method: 'GET', path: '/' })
+  for (const product of ['client', 'identity', 'call', 'target'] as const) {
+    t.throws(() => exchange[product], { code: 'TOLLGATE_STAGE_ORDER', detail: { product } })
+  }
+  t.strictSame(exchange.known, { client: undefined, identity: undefined, call: undefined, target: undefined })
+})
+
+t.test('the way out reads what is known, whatever happened', async t => {
+  const exchange = new Exchange({ id: 'r', startedAtMs: 0, method: 'GET', path: '/' })
+  exchange.target = { pool: 'p', origin: 'http://gpu1:8000' }
+  t.equal(exchange.target.pool, 'p')
+  t.equal(exchange.known.target?.origin, 'http://gpu1:8000')
+})
