@@ -30,3 +30,29 @@ export function readBytes(text: string): Bytes {
   if (match === null) throw new TypeError(`not a size: ${text}`)
   return Number(match[1]) * BYTES[match[2] as keyof typeof BYTES]
 }
+
+/** `host:port`, `[v6]:port`, or `:port` for every address. */
+export const ADDRESS_PATTERN = /^(|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/
+
+/** Reads `127.0.0.1:8080`, `[::]:8080`, `:8080`. @throws TypeError when the text is no such address */
+export function readListen(text: string): { host: string; port: number } {
+  const match = ADDRESS_PATTERN.exec(text)
+  if (match === null || Number(match[2]) > 65_535) throw new TypeError(`not an address: ${text}`)
+  const host = (match[1] ?? '').replace(/^\[|\]$/g, '')
+  return { host: host === '' ? '::' : host, port: Number(match[2]) }
+}
+
+/** Schema of a duration. `expected` is what `tollgate check` says is allowed. */
+export const DURATION = {
+  pattern: DURATION_PATTERN.source,
+  expected: 'a duration such as 250ms, 30s, 5m or 24h'
+} as const
+/** Schema of a size. */
+export const SIZE = { pattern: SIZE_PATTERN.source, expected: 'a size such as 512KiB, 2MiB or 64MiB' } as const
+/** Schema of an address to listen on. */
+export const ADDRESS = {
+  pattern: ADDRESS_PATTERN.source,
+  expected: 'an address and port such as 0.0.0.0:8080, [::]:8080 or :8080'
+} as const
+/** Pattern of a scope token (RFC 6749 section 3.3). */
+export const SCOPE = '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$'

@@ -1,4 +1,6 @@
+import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
+import { ADDRESS, DURATION, readDurationMs, readListen } from '../units.ts'
 
 /** What `accept/` and the listener need, from the YAML key `server`. */
 export interface AcceptOptions {
@@ -10,4 +12,52 @@ export interface AcceptOptions {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null
   /** How long running requests may take to end after SIGTERM. */
   readonly drainTimeoutMs: Ms
+}
+
+/** The YAML key `server`. */
+export const ServerSchema = Type.Object(
+  {
+    listen: Type.String({
+      ...ADDRESS,
+      default: '0.0.0.0:8080',
+      description: 'Address and port that callers connect to.'
+    }),
+    names: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_.:\\[\\]-]+$', expected: 'a host name without port' }), {
+      default: [],
+      description: 'Host names that are served; empty serves every valid one.'
+    }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert: Type.String({
+            minLength: 1,
+            description: 'PEM file of the certificate and its chain; re-read when it changes.'
+          }),
+          key: Type.String({ minLength: 1, description: 'PEM file of its private key; re-read when it changes.' })
+        },
+        { additionalProperties: false, description: 'Serve HTTPS. Absent: plain HTTP.' }
+      )
+    ),
+    drain: Type.Object(
+      {
+        timeout: Type.String({
+          ...DURATION,
+          default: '600s',
+          description: 'How long running requests may take to end after SIGTERM.'
+        })
+      },
+      { additionalProperties: false, default: {}, description: 'How the gate stops.' }
+    )
+  },
+  { additionalProperties: false, default: {}, description: 'The listener that callers connect to.' }
+)
+
+/** @param resolve makes a path absolute, from the folder of the configuration */
+export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path: string) => string): AcceptOptions {
+  return {
+    ...readListen(yaml.listen),
+    names: yaml.names,
+    tls: yaml.tls === undefined ? null : { certFile: resolve(yaml.tls.cert), keyFile: resolve(yaml.tls.key) },
+    drainTimeoutMs: readDurationMs(yaml.drain.timeout)
+  }
 }

@@ -1,4 +1,6 @@
+import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
+import { DURATION, readDurationMs } from '../units.ts'
 
 /** Where an issuer's keys come from. */
 export type KeySource =
@@ -44,4 +46,174 @@ export interface IssuerOptions {
 export interface AuthenticateOptions {
   readonly issuers: readonly IssuerOptions[]
   readonly cache: { readonly maxEntries: number; readonly maxTtlMs: Ms }
+}
+
+const ASYMMETRIC = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519'
+] as const
+const segments = Type.Union(
+  [Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })],
+  {
+    expected: 'the name of a claim, or a list of segments that reaches into objects'
+  }
+)
+const KEY_URL = { format: 'key-url', expected: 'an https URL (http is for this very machine)' } as const
+
+/** One item of the YAML key `issuers`. */
+export const IssuerSchema = Type.Object(
+  {
+    name: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_.-]{1,64}$',
+        expected: 'a short name of letters, digits, _ . -',
+        description: 'Its name in logs; the host of the issuer unless given.'
+      })
+    ),
+    issuer: Type.String({ minLength: 1, maxLength: 1024, description: 'The exact `iss` of its tokens.' }),
+    jwks_url: Type.Optional(
+      Type.String({
+        ...KEY_URL,
+        description: 'Where its keys are. Absent, with the next two: found by OpenID discovery.'
+      })
+    ),
+    jwks_file: Type.Optional(
+      Type.String({ minLength: 1, description: 'A file with its keys, re-read when it changes.' })
+    ),
+    hs256_secret: Type.Optional(
+      Type.String({
+        secret: true,
+        minLength: 32,
+        expected: 'a secret of at least 32 bytes',
+        description: 'A secret shared with the issuer, for HS256 alone. For trials, not for production.'
+      })
+    ),
+    audience: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
+      expected: 'a name or a list of names, not empty',
+      description: 'One of these must stand in `aud`.'
+    }),
+    algorithms: Type.Array(Type.Enum([...ASYMMETRIC]), {
+      minItems: 1,
+      default: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      description: 'Signature algorithms that are accepted.'
+    }),
+    max_lifetime: Type.String({ ...DURATION, default: '1h', description: 'Tokens that live longer are refused.' }),
+    clock_skew: Type.String({
+      ...DURATION,
+      default: '30s',
+      description: 'How far clocks may differ, for `nbf` and `iat`; `exp` is exact.'
+    }),
+    types: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      default: ['JWT', 'at+jwt'],
+      description: 'Accepted `typ`; a token without one counts as JWT.'
+    }),
+    claims: Type.Object(
+      {
+        team: { ...segments, default: 'team_id', description: 'Where the team stands.' },
+        subject: { ...segments, default: 'sub', description: 'Where the subject stands.' },
+        role: { ...segments, default: 'role', description: 'Where the role stands.' },
+        scopes: Type.Array(segments, {
+          minItems: 1,
+          default: ['scopes', 'scope', 'scp'],
+          description: 'Where scopes stand; all that are found count.'
+        })
+      },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Where the claims stand: a name, or a list of segments.'
+      }
+    ),
+    refresh: Type.Object(
+      {
+        every: Type.String({ ...DURATION, default: '5m', description: 'How often keys are fetched.' }),
+        max_stale: Type.String({
+          ...DURATION,
+          default: '24h',
+          description: 'How long the last good keys serve while the source fails.'
+        })
+      },
+      { additionalProperties: false, default: {}, description: 'How keys are kept fresh.' }
+    )
+  },
+  { additionalProperties: false, description: 'An issuer of tokens.' }
+)
+
+/** The YAML key `tokens`. */
+export const TokensSchema = Type.Object(
+  {
+    cache: Type.Object(
+      {
+        entries: Type.Integer({
+          minimum: 1,
+          maximum: 10_000_000,
+          default: 50_000,
+          description: 'How many verified tokens are remembered, about 1 KiB each.'
+        }),
+        max_ttl: Type.String({
+          ...DURATION,
+          default: '5m',
+          description: 'How long at most, though never beyond their expiry.'
+        })
+      },
+      { additionalProperties: false, default: {}, description: 'The memory of verified tokens.' }
+    )
+  },
+  { additionalProperties: false, default: {}, description: 'How tokens are handled.' }
+)
+
+/** Reads the keys `issuers` and `tokens`. @param resolve makes a path absolute */
+export function authenticateOptions(
+  issuers: readonly Static<typeof IssuerSchema>[],
+  tokens: Static<typeof TokensSchema>,
+  resolve: (path: string) => string
+): AuthenticateOptions {
+  return {
+    issuers: issuers.map(yaml => issuerOptions(yaml, resolve)),
+    cache: { maxEntries: tokens.cache.entries, maxTtlMs: readDurationMs(tokens.cache.max_ttl) }
+  }
+}
+
+function issuerOptions(yaml: Static<typeof IssuerSchema>, resolve: (path: string) => string): IssuerOptions {
+  const keys = keySourceOf(yaml, resolve)
+  return {
+    name: yaml.name ?? (URL.canParse(yaml.issuer) ? new URL(yaml.issuer).host : yaml.issuer),
+    issuer: yaml.issuer,
+    keys,
+    audiences: typeof yaml.audience === 'string' ? [yaml.audience] : yaml.audience,
+    // A shared secret and public keys must never meet under one issuer: that is the oldest forgery of all.
+    algorithms: keys.kind === 'hs256_secret' ? ['HS256'] : yaml.algorithms,
+    maxLifetimeMs: readDurationMs(yaml.max_lifetime),
+    clockSkewMs: readDurationMs(yaml.clock_skew),
+    types: yaml.types,
+    claims: {
+      team: pathOf(yaml.claims.team),
+      subject: pathOf(yaml.claims.subject),
+      role: pathOf(yaml.claims.role),
+      scopes: yaml.claims.scopes.map(pathOf)
+    },
+    refreshEveryMs: readDurationMs(yaml.refresh.every),
+    maxStaleMs: readDurationMs(yaml.refresh.max_stale)
+  }
+}
+
+function keySourceOf(yaml: Static<typeof IssuerSchema>, resolve: (path: string) => string): KeySource {
+  if (yaml.jwks_url !== undefined) return { kind: 'jwks_url', url: yaml.jwks_url }
+  if (yaml.jwks_file !== undefined) return { kind: 'jwks_file', path: resolve(yaml.jwks_file) }
+  if (yaml.hs256_secret !== undefined) return { kind: 'hs256_secret', secret: Buffer.from(yaml.hs256_secret) }
+  return { kind: 'discovery' }
+}
+
+function pathOf(claim: string | readonly string[]): ClaimPath {
+  return typeof claim === 'string' ? [claim] : claim
 }

@@ -1,4 +1,6 @@
+import Type from 'typebox'
 import type { Ms } from '../time.ts'
+import { DURATION, readDurationMs } from '../units.ts'
 
 /** What `forward/` needs for one target, from the YAML keys `pools.*`. */
 export interface TargetOptions {
@@ -25,4 +27,85 @@ export interface Timeouts {
 /** What `forward/` needs, from the YAML key `pools`. */
 export interface ForwardOptions {
   readonly targets: readonly TargetOptions[]
+}
+
+const url = Type.String({
+  format: 'target-url',
+  expected: 'a URL such as http://gpu1:8000, without path, query or password'
+})
+
+/** The part of an item of the YAML key `pools` that forwarding needs. */
+export const PoolSchemaParts = {
+  targets: Type.Array(
+    Type.Union(
+      [
+        url,
+        Type.Object(
+          {
+            url,
+            ca: Type.Optional(
+              Type.String({ minLength: 1, description: 'PEM file of the authority that signs its certificate.' })
+            )
+          },
+          { additionalProperties: false }
+        )
+      ],
+      { expected: 'a URL such as http://gpu1:8000, or { url, ca }' }
+    ),
+    { minItems: 1, description: 'The engines: a URL each, or `{ url, ca }`. Certificates are always verified.' }
+  ),
+  api_key: Type.Optional(
+    Type.String({
+      secret: true,
+      pattern: '^[\\x21-\\x7e]+$',
+      expected: 'a key of printable characters',
+      description: "Sent to the engines as their own key; the caller's token never is."
+    })
+  ),
+  timeouts: Type.Object(
+    {
+      connect: Type.String({ ...DURATION, default: '5s', description: 'To open a connection.' }),
+      first_byte: Type.String({
+        ...DURATION,
+        default: '10m',
+        description: 'From the request to the first byte of the answer: queue and prefill.'
+      }),
+      idle: Type.String({ ...DURATION, default: '120s', description: 'Between two pieces of an answer.' }),
+      total: Type.String({ ...DURATION, default: '60m', description: 'For the whole answer.' })
+    },
+    { additionalProperties: false, default: {}, description: 'How long engines may take.' }
+  )
+}
+
+/** One pool as it stands in the file. */
+export interface PoolYaml {
+  readonly targets: readonly (string | { readonly url: string; readonly ca?: string })[]
+  readonly api_key?: string
+  readonly timeouts: {
+    readonly connect: string
+    readonly first_byte: string
+    readonly idle: string
+    readonly total: string
+  }
+}
+
+/** The origin of a target as the transport knows it. */
+export function originOf(target: PoolYaml['targets'][number]): string {
+  return new URL(typeof target === 'string' ? target : target.url).origin
+}
+
+/** Reads the forwarding part of the key `pools`. @param read gives the text of a file beside the configuration */
+export function targetOptions(pool: string, yaml: PoolYaml, read: (path: string) => string): TargetOptions[] {
+  return yaml.targets.map(target => ({
+    pool,
+    origin: originOf(target),
+    apiKey: yaml.api_key ?? null,
+    ca: typeof target === 'string' || target.ca === undefined ? null : read(target.ca),
+    timeouts: {
+      connectMs: readDurationMs(yaml.timeouts.connect),
+      firstByteMs: readDurationMs(yaml.timeouts.first_byte),
+      idleMs: readDurationMs(yaml.timeouts.idle),
+      totalMs: readDurationMs(yaml.timeouts.total)
+    }
+  }))
 }

@@ -1,0 +1,187 @@
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Finding, type Path, suggest } from './faults.ts'
+
+type Loose = { readonly [key: string]: unknown }
+
+const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
+
+/**
+ * Checks what no schema can say: that names which are used are defined, and that what is said fits together.
+ * Takes the file as it is, faulty or not, so that all faults show at once.
+ */
+export function crossCheck(file: string, value: unknown): readonly Finding[] {
+  const root = mapOf(value)
+  return [
+    ...checkIssuers(listOf(root.issuers), file),
+    ...checkModels(mapOf(root.models)),
+    ...checkRoutes(root),
+    ...checkTeams(root),
+    ...checkFiles(root, file)
+  ]
+}
+
+function checkIssuers(issuers: readonly unknown[], file: string): Finding[] {
+  const seen = new Map<string, number>()
+  const findings: Finding[] = []
+  let secrets = 0
+  for (const [index, item] of issuers.entries()) {
+    const issuer = mapOf(item)
+    const at = (key: string): Path => ['issuers', index, key]
+    const iss = issuer.issuer
+    if (typeof iss === 'string') {
+      const before = seen.get(iss)
+      if (before !== undefined)
+        findings.push(error('E301', at('issuer'), `the issuer stands twice, also as issuers[${before}]`))
+      seen.set(iss, index)
+    }
+    const sources = ['jwks_url', 'jwks_file', 'hs256_secret'].filter(key => issuer[key] !== undefined)
+    if (sources.length > 1)
+      findings.push(error('E302', at(sources[1] ?? ''), `keys come from one source, not from ${sources.join(' and ')}`))
+    if (sources.length === 0 && typeof iss === 'string' && !isDiscoverable(iss)) {
+      findings.push(
+        error(
+          'E303',
+          at('issuer'),
+          'keys cannot be discovered here: the issuer is no https URL',
+          'give jwks_url or jwks_file'
+        )
+      )
+    }
+    if (issuer.hs256_secret !== undefined) {
+      if (++secrets > 1) findings.push(error('E304', at('hs256_secret'), 'one issuer at most may have a shared secret'))
+      if (issuer.algorithms !== undefined)
+        findings.push(error('E304', at('algorithms'), 'with hs256_secret the algorithm is HS256 and cannot be chosen'))
+      findings.push(
+        warning('W403', at('hs256_secret'), 'whoever can check such a token can also make one; use keys in production')
+      )
+    }
+    if (typeof issuer.jwks_file === 'string' && !existsSync(resolve(dirname(file), issuer.jwks_file))) {
+      findings.push(
+        warning('W404', at('jwks_file'), 'the file does not exist yet; the gate will not be ready before it does')
+      )
+    }
+  }
+  return findings
+}
+
+function isDiscoverable(iss: string): boolean {
+  if (!URL.canParse(iss)) return false
+  const { protocol, hostname } = new URL(iss)
+  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+}
+
+function checkModels(models: Loose): Finding[] {
+  const findings: Finding[] = []
+  const owner = new Map<string, string>()
+  for (const [name, model] of Object.entries(models)) {
+    for (const [index, alias] of listOf(mapOf(model).aliases).entries()) {
+      if (typeof alias !== 'string') continue
+      const path = ['models', name, 'aliases', index]
+      const other = owner.get(alias)
+      if (Object.hasOwn(models, alias)) findings.push(error('E305', path, `"${alias}" is a model of its own`))
+      else if (other !== undefined) findings.push(error('E305', path, `"${alias}" is an alias of ${other} already`))
+      owner.set(alias, name)
+    }
+  }
+  return findings
+}
+
+function checkRoutes(root: Loose): Finding[] {
+  const seen = new Set<string>()
+  return listOf(mapOf(root.access).routes).flatMap((item, index) => {
+    const { method, path, pool } = mapOf(item)
+    const at: Path = ['access', 'routes', index]
+    const findings = typeof pool === 'string' ? unknownPool(root, pool, [...at, 'pool']) : []
+    const name = `${String(method)} ${String(path)}`
+    if (seen.has(name)) findings.push(error('E306', [...at, 'path'], `${name} stands twice`))
+    seen.add(name)
+    if (SHARED.includes(name)) findings.push(error('E306', [...at, 'path'], `${name} is a route of the gate already`))
+    return findings
+  })
+}
+
+const SHARED = ['POST /v1/chat/completions', 'POST /v1/completions', 'POST /v1/embeddings', 'GET /v1/models']
+
+function checkTeams(root: Loose): Finding[] {
+  return Object.entries(mapOf(root.teams)).flatMap(([name, item]) => {
+    const team = mapOf(item)
+    const at: Path = ['teams', name]
+    const findings: Finding[] = []
+    if (name !== '*' && !TEAM.test(name)) {
+      findings.push({ ...error('E307', at, 'a team is named by up to 64 letters, digits and _ . : -'), at: 'key' })
+    }
+    if ((team.pool === undefined) === (team.pools === undefined)) {
+      findings.push({ ...error('E308', at, `teams.${name} needs either "pool" or "pools"`), at: 'key' })
+    }
+    if (typeof team.pool === 'string') findings.push(...unknownPool(root, team.pool, [...at, 'pool']))
+    const pools = typeof team.pool === 'string' ? [team.pool] : listOf(team.pools)
+    for (const [index, pool] of listOf(team.pools).entries()) {
+      if (typeof pool === 'string') findings.push(...unknownPool(root, pool, [...at, 'pools', index]))
+    }
+    return [...findings, ...checkTeamModels(root, pools, listOf(team.models), at)]
+  })
+}
+
+/** Only where every pool of the team lists its models: what is learned cannot be checked here. */
+function checkTeamModels(root: Loose, pools: readonly unknown[], models: readonly unknown[], at: Path): Finding[] {
+  const lists = pools.map(pool => mapOf(mapOf(root.pools)[String(pool)]).models)
+  if (lists.length === 0 || !lists.every(Array.isArray)) return []
+  const served = lists.flat().map(String)
+  return models.flatMap((model, index) =>
+    typeof model !== 'string' || served.includes(model)
+      ? []
+      : [
+          error(
+            'E309',
+            [...at, 'models', index],
+            `no pool of the team serves "${model}"`,
+            suggest(model, served) ?? `they serve: ${served.join(', ')}`
+          )
+        ]
+  )
+}
+
+function unknownPool(root: Loose, name: string, path: Path): Finding[] {
+  const pools = Object.keys(mapOf(root.pools))
+  if (pools.includes(name)) return []
+  return [
+    error(
+      'E310',
+      path,
+      `no pool is named "${name}"`,
+      suggest(name, pools) ?? `defined pools: ${pools.join(', ') || 'none'}`
+    )
+  ]
+}
+
+function checkFiles(root: Loose, file: string): Finding[] {
+  const { tls } = mapOf(root.server)
+  const named: [Path, unknown][] = ['cert', 'key'].map(key => [['server', 'tls', key], mapOf(tls)[key]])
+  for (const [name, pool] of Object.entries(mapOf(root.pools))) {
+    for (const [index, target] of listOf(mapOf(pool).targets).entries()) {
+      named.push([['pools', name, 'targets', index, 'ca'], mapOf(target).ca])
+    }
+  }
+  return named.flatMap(([path, text]) =>
+    typeof text !== 'string' || existsSync(resolve(dirname(file), text))
+      ? []
+      : [error('E311', path, `the file ${text} does not exist`)]
+  )
+}
+
+function error(code: string, path: Path, message: string, hint?: string): Finding {
+  return { code, path, at: 'value', message, ...(hint === undefined ? {} : { hint }) }
+}
+
+function warning(code: string, path: Path, message: string): Finding {
+  return { ...error(code, path, message), severity: 'warning' }
+}
+
+function mapOf(value: unknown): Loose {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}

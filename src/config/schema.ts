@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import Type, { type Static } from 'typebox'
+import { type AcceptOptions, acceptOptions, ServerSchema } from '../accept/options.ts'
+import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.ts'
+import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
+import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
+import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
+import { type ForwardOptions, originOf, PoolSchemaParts, type PoolYaml, targetOptions } from '../forward/options.ts'
+import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
+import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchema } from '../inspect/options.ts'
+import { ENGINES, type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
+
+const PoolSchema = Type.Object(
+  {
+    engine: Type.Enum([...ENGINES], {
+      description: 'What the targets run; `openai` is any OpenAI-compatible server or router.'
+    }),
+    targets: PoolSchemaParts.targets,
+    models: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: "The models that it serves; learned from the engines' /v1/models unless given."
+      })
+    ),
+    api_key: PoolSchemaParts.api_key,
+    balance: Type.Enum(['round_robin'], { default: 'round_robin', description: 'How a target is chosen.' }),
+    timeouts: PoolSchemaParts.timeouts
+  },
+  { additionalProperties: false, description: 'A pool of engines that serve the same.' }
+)
+
+/** The whole file. The order of the keys is the order of the reference. */
+export const FileSchema = Type.Object(
+  {
+    version: Type.Enum([1], { default: 1, description: 'The version of this format.' }),
+    server: ServerSchema,
+    admin: AdminSchema,
+    clients: ClientsSchema,
+    issuers: Type.Array(IssuerSchema, { minItems: 1, description: 'Whose tokens are believed.' }),
+    tokens: TokensSchema,
+    requests: RequestsSchema,
+    access: Type.Object(
+      {
+        ...AccessSchemaParts,
+        routes: Type.Array(ExtraRouteSchema, { default: [], description: 'Routes besides the shared ones.' })
+      },
+      { additionalProperties: false, default: {}, description: 'What scopes and roles open.' }
+    ),
+    models: Type.Record(Type.String(), ModelSchema, {
+      default: {},
+      description: 'Models with other names or scopes of their own.'
+    }),
+    pools: Type.Record(Type.String(), PoolSchema, { minProperties: 1, description: 'Where engines are.' }),
+    teams: Type.Record(Type.String(), TeamSchema, {
+      minProperties: 1,
+      description: 'Who goes where; the team `*` is any other.'
+    }),
+    audit: AuditSchema
+  },
+  { additionalProperties: false }
+)
+
+/** The file after validation, with its defaults in place. */
+export type FileYaml = Static<typeof FileSchema>
+
+/** A configuration, in the units and shapes of the rooms. Frozen. */
+export interface Config {
+  readonly accept: AcceptOptions
+  readonly admin: AdminOptions
+  readonly identify: IdentifyOptions
+  readonly authenticate: AuthenticateOptions
+  readonly inspect: InspectOptions
+  readonly authorize: AuthorizeOptions
+  readonly route: RouteOptions
+  readonly forward: ForwardOptions
+  readonly audit: AuditOptions
+}
+
+/** Turns a validated file into the options of the rooms. Paths are relative to the folder of the file. */
+export function configFrom(yaml: FileYaml, file: string): Config {
+  const absolute = (path: string) => resolve(dirname(file), path)
+  const pools = Object.entries(yaml.pools)
+  return deepFreeze({
+    accept: acceptOptions(yaml.server, absolute),
+    admin: adminOptions(yaml.admin),
+    identify: identifyOptions(yaml.clients),
+    authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
+    inspect: inspectOptions(yaml.requests, yaml.access.routes, yaml.models),
+    authorize: authorizeOptions(yaml.access, yaml.models),
+    route: routeOptions(
+      pools.map(([name, pool]) => ({
+        name,
+        engine: pool.engine as (typeof ENGINES)[number],
+        targets: pool.targets.map(originOf as (target: unknown) => string),
+        models: pool.models ?? null
+      })),
+      yaml.teams
+    ),
+    forward: {
+      targets: pools.flatMap(([name, pool]) =>
+        targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
+      )
+    },
+    audit: auditOptions(yaml.audit, absolute)
+  })
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) deepFreeze(inner)
+  }
+  return value
+}

@@ -1,0 +1,155 @@
+import { BlockList, isIP } from 'node:net'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { type Finding, type Path, pathText, suggest } from './faults.ts'
+import { FileSchema } from './schema.ts'
+
+type Schema = Readonly<Record<string, unknown>>
+
+const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+/** Where clouds keep their credentials, and addresses that mean "here". No engine and no key set lives there. */
+const forbidden = new BlockList()
+forbidden.addSubnet('169.254.0.0', 16, 'ipv4')
+forbidden.addSubnet('0.0.0.0', 8, 'ipv4')
+forbidden.addSubnet('fe80::', 10, 'ipv6')
+forbidden.addAddress('::', 'ipv6')
+
+/**
+ * Compares a value with the schema of the file and puts its defaults in place.
+ * @returns every difference, in the words of the person who edits the file
+ */
+export function checkShape(value: unknown): readonly Finding[] {
+  const validate = compile()
+  if (validate(value)) return []
+  const errors = validate.errors ?? []
+  return errors.filter(error => !isEchoOfUnion(error, errors)).map(error => findingFrom(error, value))
+}
+
+/** True where the schema marks a secret. */
+export function isSecretPath(path: Path): boolean {
+  return schemasAt(FileSchema as unknown as Schema, path).some(schema => schema.secret === true)
+}
+
+function compile(): ValidateFunction {
+  const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, coerceTypes: false })
+  ajv.addFormat('network', isNetwork)
+  ajv.addFormat(
+    'key-url',
+    text => isPlainUrl(text) && (text.startsWith('https:') || LOOPBACK.test(new URL(text).hostname))
+  )
+  ajv.addFormat('target-url', text => isPlainUrl(text) && !/[?#]/.test(text) && new URL(text).pathname === '/')
+  return ajv.compile(FileSchema)
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, more] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || more !== undefined) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+}
+
+function isPlainUrl(text: string): boolean {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false
+  const { username, password, hostname } = new URL(text)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const family = isIP(host)
+  return username === '' && password === '' && (family === 0 || !forbidden.check(host, family === 6 ? 'ipv6' : 'ipv4'))
+}
+
+/** A value that fits none of several shapes gets one sentence, not one for each shape. */
+function isEchoOfUnion(error: ErrorObject, all: readonly ErrorObject[]): boolean {
+  const unions = all.filter(({ keyword }) => keyword === 'anyOf')
+  const deeper = (union: ErrorObject) => all.some(other => other.instancePath.startsWith(`${union.instancePath}/`))
+  if (error.keyword === 'anyOf') return deeper(error)
+  return unions.some(
+    union =>
+      error.schemaPath.startsWith(`${union.schemaPath}/`) &&
+      !(deeper(union) && error.keyword === 'additionalProperties') &&
+      error.instancePath === union.instancePath
+  )
+}
+
+function findingFrom(error: ErrorObject, root: unknown): Finding {
+  const path = pathFrom(error.instancePath, root)
+  const where = pathText(path)
+  const schema = (error.parentSchema ?? {}) as Schema
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(error.params.additionalProperty)
+      const known = Object.keys((schema.properties ?? {}) as object)
+      const message = `unknown key "${key}"${where === '' ? '' : ` in ${where}`}`
+      return {
+        code: 'E201',
+        path: [...path, key],
+        at: 'key',
+        message,
+        hint: suggest(key, known) ?? `known keys: ${known.join(', ')}`
+      }
+    }
+    case 'required': {
+      const key = String(error.params.missingProperty)
+      return { code: 'E202', path, at: 'key', message: `${where === '' ? 'the file' : where} needs the key "${key}"` }
+    }
+    case 'enum': {
+      const allowed = (error.params.allowedValues as unknown[]).map(String)
+      const hint = typeof error.data === 'string' ? suggest(error.data, allowed) : undefined
+      const message = `${where} is ${shown(error.data)}; allowed: ${allowed.join(', ')}`
+      return { code: 'E205', path, at: 'value', message, ...(hint === undefined ? {} : { hint }) }
+    }
+    case 'minProperties':
+    case 'minItems':
+      return { code: 'E205', path, at: 'key', message: `${where} must not be empty` }
+    default: {
+      const isUnquoted = schema.type === 'string' && (typeof error.data === 'number' || typeof error.data === 'boolean')
+      const message = `${where === '' ? 'the file' : where} must be ${expectedOf(schema, error)}`
+      return { code: 'E205', path, at: 'value', message, ...(isUnquoted ? { hint: 'quote it' } : {}) }
+    }
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  object: 'a map of keys',
+  array: 'a list',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false'
+}
+
+function expectedOf(schema: Schema, error: ErrorObject): string {
+  if (typeof schema.expected === 'string') return schema.expected
+  if (error.keyword === 'minimum' || error.keyword === 'maximum')
+    return `${error.params.comparison} ${error.params.limit}`
+  if (error.keyword === 'minLength') return 'a text that is not empty'
+  return KINDS[String(schema.type)] ?? 'something else'
+}
+
+/** Shows a value that is no secret, shortly. */
+function shown(data: unknown): string {
+  return typeof data === 'string' ? `"${data.slice(0, 40)}"` : (JSON.stringify(data)?.slice(0, 40) ?? 'missing')
+}
+
+/** Ajv's JSON pointer, with the indexes of lists as numbers. */
+function pathFrom(pointer: string, root: unknown): Path {
+  const path: (string | number)[] = []
+  let value = root
+  for (const raw of pointer.split('/').slice(1)) {
+    const part = raw.replaceAll('~1', '/').replaceAll('~0', '~')
+    path.push(Array.isArray(value) ? Number(part) : part)
+    value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
+  }
+  return path
+}
+
+function schemasAt(schema: Schema, path: Path): readonly Schema[] {
+  const here = Array.isArray(schema.anyOf) ? (schema.anyOf as Schema[]) : [schema]
+  const [part, ...rest] = path
+  if (part === undefined) return here
+  return here.flatMap(option => {
+    const next =
+      typeof part === 'number'
+        ? (option.items as Schema | undefined)
+        : ((option.properties as Record<string, Schema> | undefined)?.[part] ??
+          Object.values((option.patternProperties as Record<string, Schema> | undefined) ?? {})[0])
+    return next === undefined ? [] : schemasAt(next, rest)
+  })
+}

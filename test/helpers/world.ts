@@ -1,0 +1,117 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { type ConnectionLimits, LIMITS } from '../../src/accept/server-options.ts'
+import { buildApp } from '../../src/app.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { type World as Built, buildDeps } from '../../src/deps.ts'
+import { type EngineDouble, startEngine } from './engine.ts'
+import { type Issuer, startIssuer } from './issuer.ts'
+
+/** A response whose JSON a test looks into as it likes. */
+export type Answer = Omit<Response, 'json'> & { json(): Promise<Json> }
+
+/** Parsed JSON of a shape that the test asserts. */
+// biome-ignore lint/suspicious/noExplicitAny: every look into it is an assertion of its own
+type Json = any
+
+/** A whole gate over real sockets: the real app, an engine process, a key-set server. */
+export interface World {
+  readonly port: number
+  readonly url: string
+  readonly engine: EngineDouble
+  readonly issuer: Issuer
+  readonly built: Built
+  /** Lines of the operator's log. */
+  readonly log: readonly string[]
+  /** Asks the gate with a token; a string body is sent as it is. */
+  ask(
+    path: string,
+    init?: { method?: string; token?: string | null; body?: unknown; headers?: Record<string, string> }
+  ): Promise<Answer>
+  /** Resolves with the audit line number `count`, from 1, when it is written. */
+  audit(count?: number): Promise<Record<string, unknown>>
+}
+
+/** What a world may differ in. `yaml` comes after the minimal file and may use ENGINE and ISSUER. */
+export interface WorldOptions {
+  readonly models?: string[]
+  readonly requireKey?: string
+  readonly alg?: string
+  /** Builds the file; the default is the minimal one. */
+  readonly yaml?: (at: { engine: string; issuer: string }) => string
+  readonly limits?: Partial<ConnectionLimits>
+  /** Runs before the gate asks for keys; then the world does not wait for it to be ready. */
+  readonly prepare?: (issuer: Issuer) => void
+}
+
+const minimal = ({ engine, issuer }: { engine: string; issuer: string }) => `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [m] } }
+teams: { team-a: { pool: p } }
+`
+
+/** Starts a world; all of it ends with the test. */
+export async function world(t: Test, options: WorldOptions = {}): Promise<World> {
+  const issuer = await startIssuer(t, { ...(options.alg === undefined ? {} : { alg: options.alg }) })
+  const engine = await startEngine(t, {
+    ...(options.models === undefined ? {} : { models: options.models }),
+    ...(options.requireKey === undefined ? {} : { requireKey: options.requireKey })
+  })
+  const dir = t.testdir()
+  const file = `${dir}/tollgate.yaml`
+  const auditFile = `${dir}/audit.log`
+  const text = (options.yaml ?? minimal)({ engine: engine.origin, issuer: issuer.url })
+  writeFileSync(file, text)
+  const loaded = parseConfig(`${text}\naudit: { to: audit.log }\n`, { file, env: process.env })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults, null, 2))
+  const log: string[] = []
+  const built = buildDeps(loaded.config, { log: pino({ level: 'info' }, { write: line => log.push(line) }) })
+  const app = await buildApp({ ...built.app, limits: { ...LIMITS, ...options.limits } })
+  t.teardown(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+    await built.close()
+  })
+  options.prepare?.(issuer)
+  built.start()
+  if (options.prepare === undefined) await built.ready()
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+
+  return {
+    port,
+    url,
+    engine,
+    issuer,
+    built,
+    log,
+    ask: async (path, { method = 'POST', token, body, headers = {} } = {}) => {
+      const bearer = token === undefined ? await issuer.sign() : token
+      return await fetch(`${url}${path}`, {
+        method,
+        redirect: 'manual',
+        headers: {
+          ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers
+        },
+        ...(body === undefined
+          ? {}
+          : { body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body) })
+      })
+    },
+    audit: async (count = 1) => {
+      for (;;) {
+        const lines = readFileSync(auditFile, 'utf8')
+          .split('\n')
+          .filter(line => line !== '')
+        const line = lines[count - 1]
+        if (line !== undefined) return JSON.parse(line)
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
+    }
+  }
+}
