@@ -62,5 +62,7 @@ export default {
       to: { path: '^src/(app|serve|cli|deps)\\.ts$' }
     }
   ],
-  options: { tsPreCompilationDeps: true, parser: 'swc', doNotFollow: { path: 'node_modules' } }
+  options: { tsPreCompilationDeps: true, parser: 'swc',
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+    doNotFollow: { path: 'node_modules' } }
 }

@@ -197,7 +197,8 @@ export async function runExplain(
 
 function defaultBody(method: string, model: string | undefined): Buffer | null {
   if (method === 'GET' || method === 'DELETE') return null
-  return Buffer.from(JSON.stringify(model === undefined ? {} : { model }))
+  // As little as every shared route asks for, and nothing but text.
+  return Buffer.from(JSON.stringify({ model, messages: [], prompt: '', input: '' }))
 }
 
 async function within(ms: number, promise: Promise<void>): Promise<void> {

@@ -30,6 +30,7 @@ export interface ForwardOptions {
 }
 
 const url = Type.String({
+  description: 'Scheme, host and port of the engine.',
   format: 'target-url',
   expected: 'a URL such as http://gpu1:8000, without path, query or password'
 })
