@@ -11,7 +11,7 @@ function filesOfSrc(): string[] {
 }
 
 t.test('the map names every file of src, and no file that does not exist', async t => {
-  const named = [...MAP.matchAll(/`((?:[a-z]+\/)?[a-z0-9-]+\.ts)`/g)].map(([, file]) => file ?? '')
+  const named = [...MAP.matchAll(/^- `((?:[a-z]+\/)?[a-z0-9-]+\.ts)` – /gm)].map(([, file]) => file ?? '')
   t.strictSame([...new Set(named)].sort(), filesOfSrc())
 })
 
