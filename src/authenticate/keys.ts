@@ -136,11 +136,15 @@ class IssuerKeys implements KeySet {
   async #findAgain(kid: string, alg: string): Promise<readonly VerifyKey[]> {
     const nowMs = this.#deps.nowMs()
     const isKnownMissing = (this.#missing.get(kid) ?? 0) > nowMs
-    if (!isKnownMissing && this.#load !== null && (this.#loading !== null || this.#spendForced(nowMs))) {
+    // Twice, because a load that was under way may have read the set before the key was in it.
+    for (let attempt = 0; attempt < 2 && !isKnownMissing && this.#load !== null; attempt++) {
+      if (this.#loading === null && !this.#spendForced(nowMs)) break
+      const wasUnderWay = this.#loading !== null
       await within(FORCED_WAIT_MS, this.#refresh())
       this.#demandUsable()
       const found = this.#match(kid, alg)
       if (found.length > 0) return found
+      if (!wasUnderWay) break
     }
     // A set that could not be refreshed may simply be behind: the token is not to blame.
     if (!this.#isFresh(this.#deps.nowMs())) throw keysUnavailable(this.#options.name, 'stale')
