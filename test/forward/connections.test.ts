@@ -1,0 +1,76 @@
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { type Connection, Connections } from '../../src/forward/connections.ts'
+
+async function fixture(t: Test) {
+  const sockets = new Set<Socket>()
+  const server = createServer((_request, response) => response.end('{}'))
+  server.on('connection', socket => sockets.add(socket))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const connections = new Connections({
+    pool: 'p',
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    apiKey: null,
+    ca: null,
+    timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000, totalMs: 1000 }
+  })
+  t.teardown(() => connections.close())
+  const use = async (connection: Connection) => {
+    const { body } = await connection.client.request({ method: 'GET', path: '/' })
+    await body.dump()
+  }
+  return { sockets, connections, use }
+}
+
+t.test('the connection used last is used next; others come only when they are needed', async t => {
+  const { sockets, connections, use } = await fixture(t)
+  const [a, b] = [connections.take(), connections.take()]
+  await Promise.all([use(a), use(b)])
+  connections.giveBack(a)
+  connections.giveBack(b)
+  t.equal(connections.take(), b)
+  t.equal(connections.take(), a)
+  t.equal(connections.size, 2)
+  t.equal(sockets.size, 2)
+})
+
+t.test('an idle connection that the engine closes is dropped, and not used again', async t => {
+  const { sockets, connections, use } = await fixture(t)
+  const all = [connections.take(), connections.take(), connections.take()]
+  await Promise.all(all.map(use))
+  for (const connection of all) connections.giveBack(connection)
+  const [first] = sockets
+  const dropped = Promise.race(all.map(({ client }) => new Promise(resolve => client.once('disconnect', resolve))))
+  first?.destroy()
+  await dropped
+  t.equal(connections.size, 2)
+  const left = [connections.take(), connections.take()]
+  t.ok(left.every(connection => connection.isConnected))
+})
+
+t.test('a connection that was dropped is gone at once', async t => {
+  const { sockets, connections, use } = await fixture(t)
+  const connection = connections.take()
+  await use(connection)
+  const [socket] = sockets
+  const closed = new Promise(resolve => socket?.once('close', resolve))
+  connections.drop(connection)
+  await closed
+  t.equal(connections.size, 0)
+})
+
+t.test('after the close nothing is kept, and what is given back ends', async t => {
+  const { connections, use } = await fixture(t)
+  const [idle, busy] = [connections.take(), connections.take()]
+  await Promise.all([use(idle), use(busy)])
+  connections.giveBack(idle)
+  connections.close()
+  t.equal(connections.size, 1)
+  connections.giveBack(busy)
+  t.equal(connections.size, 0)
+})

@@ -1,0 +1,59 @@
+import { isIP } from 'node:net'
+import fc from 'fast-check'
+import t from 'tap'
+import { createClientResolver, keyOf, readAddress } from '../../src/identify/client-ip.ts'
+
+const xff = (...lines: string[]) => lines.flatMap(line => ['X-Forwarded-For', line])
+const behind = createClientResolver({ trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'] })
+const alone = createClientResolver({ trustedProxies: [] })
+
+t.test('B1: without trusted proxies the peer is the caller, whatever the header says', async t => {
+  t.match(alone('203.0.113.7', xff('1.2.3.4')), { ip: '203.0.113.7', peerIp: '203.0.113.7', isProxy: false })
+  t.match(behind('203.0.113.7', xff('1.2.3.4')), { ip: '203.0.113.7' })
+})
+
+t.test('B1: behind a trusted proxy the last address that is no proxy is the caller', async t => {
+  t.match(behind('10.1.1.1', xff('1.2.3.4, 198.51.100.9, 10.2.2.2')), {
+    ip: '198.51.100.9',
+    peerIp: '10.1.1.1',
+    isProxy: false
+  })
+  t.match(behind('192.0.2.1', xff('1.2.3.4', '198.51.100.9')), { ip: '198.51.100.9' })
+  t.match(behind('fd00::1', xff('2001:db8::7')), { ip: '2001:db8::7' })
+  t.match(behind('::ffff:10.1.1.1', xff('198.51.100.9')), { ip: '198.51.100.9', peerIp: '10.1.1.1' })
+})
+
+t.test('B1, P0-13: ports, brackets and zones do not make another caller', async t => {
+  for (const text of ['198.51.100.9:1234', ' 198.51.100.9 ', '::ffff:198.51.100.9', '[::ffff:198.51.100.9]:80']) {
+    t.match(behind('10.1.1.1', xff(text)), { ip: '198.51.100.9' }, text)
+  }
+  t.equal(readAddress('[2001:DB8::0007%eth0]:443'), '2001:db8::7')
+})
+
+t.test('B1: what is no address ends the walk at the last proxy, which is never blamed', async t => {
+  for (const junk of ['junk', 'unknown', '', '1.2.3', '999.1.1.1', '_hidden']) {
+    t.match(behind('10.1.1.1', xff(`1.2.3.4, ${junk}`)), { ip: '10.1.1.1', isProxy: true }, junk)
+  }
+  t.match(behind('10.1.1.1', []), { ip: '10.1.1.1', isProxy: true })
+  t.match(behind('10.1.1.1', xff('10.3.3.3')), { ip: '10.3.3.3', isProxy: true })
+})
+
+t.test('B1: a header of a thousand hops costs no more than twenty', async t => {
+  const long = `1.2.3.4,${Array(2000).fill('10.9.9.9').join(',')}`
+  t.match(behind('10.1.1.1', xff(long)), { ip: '10.9.9.9', isProxy: true })
+})
+
+t.test('B2: failures are counted by the IPv4 address, and by the /64 of an IPv6 one', async t => {
+  t.equal(keyOf('203.0.113.7'), '203.0.113.7')
+  t.equal(keyOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64')
+  t.equal(keyOf('2001:db8::7'), '2001:db8:0:0::/64')
+  t.equal(keyOf('::1'), '0:0:0:0::/64')
+})
+
+t.test('whatever is sent, the caller is an address', async t => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ maxLength: 40 })), lines => isIP(behind('10.1.1.1', xff(...lines)).ip) !== 0)
+  )
+  fc.assert(fc.property(fc.ipV6(), ip => isIP(alone(ip, []).ip) !== 0 && keyOf(alone(ip, []).ip) !== ''))
+  t.equal(isIP(alone(undefined, []).ip), 4)
+})

@@ -1,0 +1,60 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { MAX_DEPTH, scanMembers } from '../../src/inspect/json-scan.ts'
+
+/** JSON text with white space anywhere and names escaped at random. */
+const spaced = (value: unknown, indent: number | string) => JSON.stringify(value, null, indent)
+const escaped = (text: string) =>
+  text.replace(
+    /"([A-Za-z]+)":/g,
+    (_whole, name: string) =>
+      `"${[...name].map((c, i) => (i % 2 ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)).join('')}" :`
+  )
+
+t.test('every member stands where its bytes say what JSON.parse says', async t => {
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 })),
+      fc.constantFrom(0, 2, '\t', ' \r\n'),
+      (object, indent) => {
+        const text = spaced(object, indent)
+        const bytes = Buffer.from(text)
+        const members = scanMembers(bytes)
+        const parsed = JSON.parse(text) as Record<string, unknown>
+        t.strictSame([...members.keys()].sort(), Object.keys(parsed).sort())
+        for (const [name, { start, end }] of members) {
+          t.strictSame(JSON.parse(bytes.toString('utf8', start, end)), parsed[name])
+        }
+      }
+    ),
+    { numRuns: 60 }
+  )
+})
+
+t.test('a name is the same name however it is escaped, and may stand once', async t => {
+  t.strictSame([...scanMembers(Buffer.from(escaped('{"model":"m","stream":true}'))).keys()], ['model', 'stream'])
+  for (const text of ['{"model":1,"model":2}', '{"model":1,"\\u006dodel":2}', '{ "a" : {} ,"b":[],"a":"x"}']) {
+    t.throws(() => scanMembers(Buffer.from(text)), { code: 'TOLLGATE_INSPECT_DUPLICATE' }, text)
+  }
+})
+
+t.test('the same name deeper down, or inside a text, is no second one', async t => {
+  const text = '{"model":"a \\"model\\": \\\\","x":{"model":1},"y":[{"model":2}],"z":"\\\\\\""}'
+  t.equal(scanMembers(Buffer.from(text)).size, 4)
+})
+
+t.test('numbers and words end at the white space, the comma or the brace after them', async t => {
+  const text = '{"a": 9223372036854775807 ,"b":-1.0e5\n,"c":true}'
+  const slice = ({ start, end }: { start: number; end: number }) => text.slice(start, end)
+  t.strictSame([...scanMembers(Buffer.from(text)).values()].map(slice), ['9223372036854775807', '-1.0e5', 'true'])
+})
+
+t.test('JSON as deep as the limit passes, one deeper does not', async t => {
+  const deep = (levels: number) => Buffer.from(`{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`)
+  t.doesNotThrow(() => scanMembers(deep(MAX_DEPTH - 1)))
+  t.throws(() => scanMembers(deep(MAX_DEPTH)), { code: 'TOLLGATE_INSPECT_DEPTH' })
+})
+
+t.test('an empty object has no members', async t => {
+  t.equal(scanMembers(Buffer.from(' { } ')).size, 0)
+})

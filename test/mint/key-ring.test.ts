@@ -1,0 +1,33 @@
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { KeyRingError, openKeyRing, SIGNING_ALGORITHMS } from '../../src/mint/key-ring.ts'
+
+t.test('the first opening makes the keys, the second finds them; the private one is for its owner alone', async t => {
+  const dir = `${t.testdir()}/deep/keys`
+  const first = openKeyRing(dir)
+  t.equal(first.isNew, true)
+  const second = openKeyRing(dir, { algorithm: 'RS256' })
+  t.equal(second.isNew, false)
+  t.strictSame(second.signing, first.signing)
+  t.equal(statSync(`${dir}/signing-key.json`).mode & 0o777, 0o600)
+  t.equal(statSync(dir).mode & 0o777, 0o700)
+})
+
+t.test('the public set holds no secret part, for any algorithm', async t => {
+  for (const algorithm of SIGNING_ALGORITHMS) {
+    const ring = openKeyRing(`${t.testdirName}-${algorithm}`, { algorithm })
+    const [key] = JSON.parse(readFileSync(ring.jwksFile, 'utf8')).keys
+    t.match(key, { kid: ring.signing.kid, alg: algorithm, use: 'sig' })
+    for (const part of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) t.notOk(part in key, part)
+  }
+})
+
+t.test('a private key that others can read, or half of one, is refused with what to do', async t => {
+  const dir = t.testdir()
+  openKeyRing(dir)
+  chmodSync(`${dir}/signing-key.json`, 0o644)
+  t.throws(() => openKeyRing(dir), KeyRingError)
+  chmodSync(`${dir}/signing-key.json`, 0o600)
+  writeFileSync(`${dir}/signing-key.json`, '{"kid":')
+  t.throws(() => openKeyRing(dir), KeyRingError)
+})
