@@ -62,7 +62,10 @@ export default {
       to: { path: '^src/(app|serve|cli|deps)\\.ts$' }
     }
   ],
-  options: { tsPreCompilationDeps: true, parser: 'swc',
+  options: {
+    tsPreCompilationDeps: true,
+    parser: 'swc',
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
-    doNotFollow: { path: 'node_modules' } }
+    doNotFollow: { path: 'node_modules' }
+  }
 }

@@ -1,7 +1,10 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Exchange } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
+import { answerBrokenSocket } from './broken-socket.ts'
 import { checkHead } from './head.ts'
 import { cutStalledReader } from './stall.ts'
 
@@ -31,6 +34,13 @@ export default fp<AcceptPluginOptions>(
     const accepted = new Set(names.map(name => name.toLowerCase()))
     const onStall = cutStalledReader(readerStallMs)
 
+    const latest = new WeakMap<Socket, ServerResponse>()
+    app.server.on('clientError', (error: Error, socket: Socket) => {
+      answerBrokenSocket({ error, socket, response: latest.get(socket) })
+    })
+    // Node would tell everyone to go on sending; here the rooms decide first, and `inspect` says it.
+    app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
+
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, reply, done) => {
       const exchange = new Exchange({
@@ -40,6 +50,7 @@ export default fp<AcceptPluginOptions>(
         path: pathOf(request)
       })
       request.exchange = exchange
+      latest.set(request.raw.socket, reply.raw)
       // 'close', not onResponse: that one hangs on 'finish', which never comes when the client leaves
       // in the middle of a stream (fastify#6208).
       reply.raw.once('close', () => {

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
-import { CODES, type GateErrorCode } from '../errors.ts'
 import type { Ms } from '../time.ts'
 
 /** Time limits of a caller's connection. */
@@ -64,33 +62,12 @@ export function serverOptions(init: {
       requireHostHeader: false,
       joinDuplicateHeaders: false
     },
-    clientErrorHandler
+    // Answered by the plugin, which knows whether the socket has had an answer already.
+    clientErrorHandler: () => {}
   } as FastifyServerOptions
 }
 
 function rewriteUrl(raw: { url?: string | undefined } & Pick<IncomingMessage, 'headers'>): string {
   const url = raw.url ?? '/'
   return ROUTABLE.test(url) ? url : '/'
-}
-
-/** Answers what never became a request: bytes that are no HTTP, heads that are too long or too slow. */
-function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
-  // Node destroys the socket of a client that is gone; there is nobody to answer.
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, code] = rawRefusal(error.code)
-  const row = CODES[code]
-  const body = JSON.stringify({ error: { message: row.message, type: row.type, param: null, code: row.code } })
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `cache-control: no-store\r\nx-should-retry: false\r\nconnection: close\r\n\r\n${body}`
-  )
-}
-
-function rawRefusal(code: string | undefined): [string, GateErrorCode] {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'TOLLGATE_ACCEPT_TIMEOUT']
-  if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'TOLLGATE_ACCEPT_HEADERS']
-  return ['400 Bad Request', 'TOLLGATE_ACCEPT_HEADERS']
 }

@@ -15,7 +15,8 @@ export interface EngineDouble {
   /** Resolves at the nth event of a kind, counted from the start: a request read, an answer ended, a caller gone. */
   waitFor(kind: EngineEvent['kind'], count?: number): Promise<EngineEvent>
   connections(): Promise<number>
-  kill(): void
+  /** Ends the process at once; resolves when it is gone. */
+  kill(): Promise<void>
 }
 
 type Answer = { readonly id: number; readonly value: unknown }
@@ -77,6 +78,10 @@ export async function startEngine(
         })
       }
     },
-    kill: () => child.kill('SIGKILL')
+    kill: () =>
+      new Promise(resolve => {
+        child.once('exit', () => resolve())
+        child.kill('SIGKILL')
+      })
   }
 }
