@@ -1,0 +1,170 @@
+import { fork, spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { SignJWT } from 'jose'
+import { type LoadResult, loadRequests, loadStreams } from './load.ts'
+import { type Peer, type Scene, startHaproxy, startNginx, startTollgate } from './peers.ts'
+
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--format text|json]
+
+CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
+HAProxy (jwt_verify RS256 on every call) where they are installed, in the same run, in turns. Trust the ratios.
+`
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    format: { type: 'string', default: 'text' },
+    help: { type: 'boolean', short: 'h' }
+  }
+})
+
+interface Row {
+  readonly name: string
+  readonly unit: 'request' | 'event'
+  readonly us: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+const EVENTS = 100
+const STREAMS = 200
+const ISSUER = 'https://bench.example'
+
+/** Every gateway on one core, load and engine on the other, where the machine lets us. */
+function pinning(): { gateway: readonly string[]; load: readonly string[] } {
+  const canPin =
+    spawnSync('taskset', ['-c', '0', 'true']).status === 0 && spawnSync('taskset', ['-c', '1', 'true']).status === 0
+  return canPin ? { gateway: ['taskset', '-c', '0'], load: ['-c', '1'] } : { gateway: [], load: [] }
+}
+
+async function makeToken(dir: string): Promise<string> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS256', use: 'sig' }
+  writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [jwk] }))
+  writeFileSync(join(dir, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+  const nowSec = Math.floor(Date.now() / 1000)
+  const claims = {
+    iss: ISSUER,
+    aud: 'inference',
+    sub: 'bench',
+    team_id: 'team-a',
+    scopes: ['infer:text'],
+    iat: nowSec,
+    exp: nowSec + 3000
+  }
+  return await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'bench', typ: 'JWT' }).sign(privateKey)
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+async function measure(peer: Peer, run: () => Promise<LoadResult>): Promise<LoadResult & { us: number }> {
+  const before = peer.cpuUs()
+  const result = await run()
+  // The last lines of logs and closes of sockets belong to the run.
+  await new Promise(settle => setTimeout(settle, 150))
+  return { ...result, us: (peer.cpuUs() - before) / result.units }
+}
+
+async function checkPeer(peer: Peer, token: string): Promise<void> {
+  const ask = async (bearer: string) => {
+    const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
+    const answer = await fetch(`http://127.0.0.1:${peer.port}/v1/chat/completions`, {
+      method: 'POST',
+      headers,
+      body: '{"model":"m","messages":[]}'
+    })
+    await answer.text()
+    return answer.status
+  }
+  if ((await ask(token)) !== 200) throw new Error(`${peer.name} does not pass a good token`)
+  if (peer.name !== 'nginx' && (await ask(`${token.slice(0, -8)}AAAAAAAA`)) !== 401)
+    throw new Error(`${peer.name} passes a bad token`)
+}
+
+async function bench(): Promise<Row[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'tollgate-bench-'))
+  const pins = pinning()
+  const rounds = values.quick ? 2 : Number(values.rounds)
+  const requests = values.quick ? 4_000 : 15_000
+  if (pins.load.length > 0) spawnSync('taskset', ['-p', ...pins.load, String(process.pid)])
+  const engine = fork(resolve(import.meta.dirname, 'engine.ts'), {
+    execArgv: [],
+    env: { ...process.env, BENCH_EVENTS: String(EVENTS), BENCH_GAP_MS: '20' }
+  })
+  const peers: Peer[] = []
+  try {
+    const enginePort = await new Promise<number>(settle => engine.once('message', port => settle(Number(port))))
+    const token = await makeToken(dir)
+    const scene: Scene = { dir, enginePort, issuer: ISSUER, pin: pins.gateway }
+    for (const start of [startTollgate, startNginx, startHaproxy]) {
+      const peer = await start(scene)
+      if (peer === null) process.stderr.write(`${start.name.slice(5).toLowerCase()} is not installed: no ratio to it\n`)
+      else peers.push(peer)
+    }
+    for (const peer of peers) await checkPeer(peer, token)
+    const seen = new Map<string, (LoadResult & { us: number })[]>()
+    const note = (key: string, result: LoadResult & { us: number }) => seen.set(key, [...(seen.get(key) ?? []), result])
+    for (const peer of peers) await loadRequests(peer.port, token, { connections: 32, requests: 3_000 })
+    for (let round = 1; round <= rounds; round++) {
+      process.stderr.write(`round ${round} of ${rounds}\n`)
+      for (const peer of peers) {
+        note(
+          `${peer.name} request`,
+          await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
+        )
+        note(
+          `${peer.name} event`,
+          await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
+        )
+      }
+    }
+    return [...seen].map(([key, results]) => {
+      const [name = '', unit] = key.split(' ')
+      return {
+        name,
+        unit: unit === 'event' ? 'event' : 'request',
+        us: median(results.map(result => result.us)),
+        p50Ms: median(results.map(result => result.p50Ms)),
+        p99Ms: median(results.map(result => result.p99Ms))
+      }
+    })
+  } finally {
+    for (const peer of peers) await peer.stop()
+    engine.kill()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+function report(rows: readonly Row[]): string {
+  const lines = (['request', 'event'] as const).flatMap(unit => {
+    const of = rows.filter(row => row.unit === unit)
+    const ours = of.find(row => row.name === 'tollgate')
+    const title =
+      unit === 'request'
+        ? 'per call (32 connections, token remembered)'
+        : `per event (${STREAMS} streams); p50 and p99 to the first one`
+    return [
+      title,
+      ...of.map(row => {
+        const ratio =
+          ours === undefined || row === ours ? '' : `  tollgate is ${(ours.us / row.us).toFixed(2)} x ${row.name}`
+        return `  ${row.name.padEnd(10)}${row.us.toFixed(1).padStart(8)} us CPU  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms${ratio}`
+      })
+    ]
+  })
+  return `${lines.join('\n')}\n`
+}
+
+if (values.help) {
+  process.stdout.write(HELP)
+} else {
+  const rows = await bench()
+  process.stdout.write(values.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : report(rows))
+}

@@ -1,0 +1,44 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** The engine of the bench: as little work as possible, the same for every gateway. */
+const EVENTS = Number(process.env.BENCH_EVENTS ?? 100)
+const GAP_MS = Number(process.env.BENCH_GAP_MS ?? 10)
+const answer = Buffer.from(
+  JSON.stringify({
+    id: 'chatcmpl-1',
+    object: 'chat.completion',
+    choices: [{ index: 0, message: { role: 'assistant', content: 'x'.repeat(260) } }],
+    usage: { prompt_tokens: 1, completion_tokens: 1 }
+  })
+)
+const event = Buffer.from(
+  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'y'.repeat(110) } }] })}\n\n`
+)
+
+const server = createServer((request, response) => {
+  let isStream = false
+  request.on('data', (piece: Buffer) => {
+    isStream ||= piece.includes('"stream":true')
+  })
+  request.once('end', () => {
+    if (!isStream) {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer)
+      return
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    let left = EVENTS
+    response.write(event)
+    const clock = setInterval(() => {
+      if (--left > 0) response.write(event)
+      else {
+        clearInterval(clock)
+        response.end('data: [DONE]\n\n')
+      }
+    }, GAP_MS)
+    response.once('close', () => clearInterval(clock))
+  })
+})
+server.keepAliveTimeout = 60_000
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+process.once('disconnect', () => process.exit(0))
