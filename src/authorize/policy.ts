@@ -10,7 +10,9 @@ export interface Policy {
    * @throws TOLLGATE_AUTHORIZE_MODEL with `scope`, the one that would open the model
    */
   authorize(identity: Identity, call: Call): void
+  /** Whether some call of the model would pass. For lists of models. */
   mayUseModel(identity: Identity, model: string): boolean
+  /** Whether pictures and sound may be sent to some model. For the bound of the body, before a model is known. */
   mayMultimodal(identity: Identity): boolean
 }
 
@@ -23,34 +25,32 @@ export interface Policy {
 export function createPolicy(options: AuthorizeOptions): Policy {
   // Grants follow from the identity alone, and an identity lives as long as its token is cached.
   const known = new WeakMap<Identity, Grants>()
-  const modelByOwnScope = new Map([...options.modelScopes].map(([model, scope]) => [scope, model]))
+  const given = { roles: options.roles, modelScopes: new Set(options.modelScopes.values()) }
   const grants = (identity: Identity): Grants => {
     let found = known.get(identity)
     if (found === undefined) {
-      found = grantsOf(identity, options.roles)
+      found = grantsOf(identity, given)
       known.set(identity, found)
     }
     return found
   }
   const demandsAll = options.scopes === 'all'
   const scopeFor = (model: string) => options.modelScopes.get(model) ?? scopeOfModel(model)
-  const carriesModels = ({ models, all }: Grants) =>
-    models.size > 0 || (modelByOwnScope.size > 0 && [...modelByOwnScope.keys()].some(scope => all.has(scope)))
   const hasModel = ({ models, all }: Grants, model: string) => {
     const own = options.modelScopes.get(model)
     // A model with a scope of its own is opened by that one, or by the scope for every model.
     return models.has('*') || (own === undefined ? models.has(model) : all.has(own))
   }
-  const allowsModel = (of: Grants, model: string) => (carriesModels(of) ? hasModel(of, model) : !demandsAll)
+  const allowsModel = (of: Grants, model: string) => (of.hasModels ? hasModel(of, model) : !demandsAll)
   const allowsKind = (of: Grants, kind: string) => (of.kinds.size > 0 ? of.kinds.has(kind) : !demandsAll)
-  const mayInfer = (of: Grants) => of.kinds.size > 0 || carriesModels(of)
+  const mayInfer = (of: Grants) => of.kinds.size > 0 || of.hasModels
 
   return {
     authorize(identity, call) {
       const of = grants(identity)
       if (call.routeScope !== null) {
         if (!of.all.has(call.routeScope)) throw new GateError('TOLLGATE_AUTHORIZE_SCOPE', { scope: call.routeScope })
-        if (call.model !== null && carriesModels(of) && !hasModel(of, call.model)) {
+        if (call.model !== null && of.hasModels && !hasModel(of, call.model)) {
           throw new GateError('TOLLGATE_AUTHORIZE_MODEL', { scope: scopeFor(call.model), model: call.model })
         }
         return
@@ -66,7 +66,8 @@ export function createPolicy(options: AuthorizeOptions): Policy {
     },
     mayUseModel(identity, model) {
       const of = grants(identity)
-      return mayInfer(of) && allowsModel(of, model)
+      // With `all`, a token without a kind can call nothing, so it is shown nothing.
+      return mayInfer(of) && allowsModel(of, model) && (of.kinds.size > 0 || !demandsAll)
     },
     mayMultimodal(identity) {
       const of = grants(identity)

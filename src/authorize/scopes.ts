@@ -6,6 +6,8 @@ export interface Grants {
   readonly kinds: ReadonlySet<string>
   /** `model:NAME:inference` family: which models, `*` for any. */
   readonly models: ReadonlySet<string>
+  /** Whether any scope opens a model: one of that family, or one that the configuration gives to a model. */
+  readonly hasModels: boolean
   /** Every scope as it stands, for routes that name one and models with a scope of their own. */
   readonly all: ReadonlySet<string>
 }
@@ -34,8 +36,15 @@ export function scopeOfModel(model: string): string {
   return `${MODEL_PREFIX}${model}${MODEL_SUFFIX}`
 }
 
-/** Sorts the scopes of a token, and those that its role adds, into families. */
-export function grantsOf(identity: Identity, roles: ReadonlyMap<string, readonly string[]>): Grants {
+/**
+ * Sorts the scopes of a token, and those that its role adds, into families.
+ * @param given.modelScopes the scopes that models have of their own
+ */
+export function grantsOf(
+  identity: Identity,
+  given: { readonly roles: ReadonlyMap<string, readonly string[]>; readonly modelScopes: ReadonlySet<string> }
+): Grants {
+  const { roles, modelScopes } = given
   const added = identity.role === null ? undefined : roles.get(identity.role)
   const all = added === undefined ? identity.scopes : new Set([...identity.scopes, ...added])
   const kinds = new Set<string>()
@@ -46,5 +55,6 @@ export function grantsOf(identity: Identity, roles: ReadonlyMap<string, readonly
     const model = modelOfScope(scope)
     if (model !== null) models.add(model)
   }
-  return { kinds, models, all }
+  const hasModels = models.size > 0 || [...modelScopes].some(scope => all.has(scope))
+  return { kinds, models, hasModels, all }
 }

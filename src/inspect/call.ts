@@ -21,8 +21,10 @@ export function readCall(endpoint: Endpoint, body: Buffer | null, aliases: Reado
     return { ...base, kind: endpoint.kind, model: null, modelAsked: null, isStream: false, body: null }
   }
   const bytes = body ?? Buffer.alloc(0)
-  const fields = parseObject(bytes)
+  const text = decode(bytes)
+  // Before the parser: depth is a matter of its memory.
   const members = scanMembers(bytes)
+  const fields = parseObject(text)
   const modelAsked = readModel(fields, endpoint)
   const model = modelAsked === null ? null : (aliases.get(modelAsked) ?? modelAsked)
   return {
@@ -35,12 +37,21 @@ export function readCall(endpoint: Endpoint, body: Buffer | null, aliases: Reado
   }
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> {
+function decode(bytes: Buffer): string {
+  let text: string
+  try {
+    text = strictUtf8.decode(bytes)
+  } catch (cause) {
+    throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no UTF-8' }, { cause })
+  }
+  // Engines would guess at other encodings; a byte order mark is where the guessing starts.
+  if (text.charCodeAt(0) === 0xfeff) throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'byte order mark' })
+  return text
+}
+
+function parseObject(text: string): Record<string, unknown> {
   let value: unknown
   try {
-    const text = strictUtf8.decode(bytes)
-    // Engines would guess at other encodings; a byte order mark is where the guessing starts.
-    if (text.charCodeAt(0) === 0xfeff) throw new SyntaxError('byte order mark')
     value = JSON.parse(text)
   } catch (cause) {
     throw new GateError('TOLLGATE_INSPECT_JSON', {}, { cause })

@@ -61,11 +61,15 @@ const SHARED: readonly Endpoint[] = [
 const PLAIN = /^(?:\/[A-Za-z0-9._~-]+)+$/
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/
 
-/** Makes the table of a configuration: the shared routes, and those that the operator opened. */
+/**
+ * Makes the table of a configuration: the shared routes, and those that the operator opened.
+ * @throws TypeError when a route stands twice: the second would take the place of the first, and its scope
+ */
 export function createEndpoints(options: Pick<InspectOptions, 'routes'>): Endpoints {
   const byPath = new Map<string, Map<string, Endpoint>>()
   const add = (endpoint: Endpoint) => {
     const methods = byPath.get(endpoint.path) ?? new Map<string, Endpoint>()
+    if (methods.has(endpoint.method)) throw new TypeError(`${endpoint.method} ${endpoint.path} stands twice`)
     byPath.set(endpoint.path, methods.set(endpoint.method, endpoint))
   }
   for (const endpoint of SHARED) add(endpoint)

@@ -17,25 +17,32 @@ const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const COMMA = 0x2c
 
+/** A string that goes on for longer than this is skipped by a search for its end. */
+const NEAR_BYTES = 64
+
 /**
  * Finds the members of the outermost object of a JSON text, in one pass over its bytes.
  *
- * The text must be valid JSON with an object at its root (`JSON.parse` has said so); this adds what that cannot tell:
- * where each value stands, and whether a name stands twice, however it is escaped. Long strings are skipped by a
- * search for their end, so that a picture in base64 costs little.
+ * Adds what `JSON.parse` cannot tell: where each value stands, and whether a name stands twice, however it is escaped.
+ * Safe on any bytes and cheap in memory, so it runs before `JSON.parse`, which takes some 40 bytes of memory for each
+ * bracket of a body that is brackets alone. It does NOT decide whether the text is JSON: its result means something
+ * only when `JSON.parse` agrees. Long strings are skipped by a search, so that a picture in base64 costs little.
  *
+ * @throws TOLLGATE_INSPECT_JSON when no object stands at the root, or no name where one must stand
  * @throws TOLLGATE_INSPECT_DUPLICATE with `param`, the name that stands twice (RFC 8259 section 4)
  * @throws TOLLGATE_INSPECT_DEPTH
  */
 export function scanMembers(bytes: Buffer): Map<string, Span> {
   const members = new Map<string, Span>()
-  let at = skipSpace(bytes, 0) + 1
+  let at = skipSpace(bytes, 0)
+  if (bytes[at] !== OPEN_BRACE) throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no object' })
+  at++
   for (;;) {
     at = skipSpace(bytes, at)
     // An empty object, or the end of the last member.
     if (at >= bytes.length || bytes[at] === CLOSE_BRACE) return members
     const nameEnd = endOfString(bytes, at)
-    const name = JSON.parse(bytes.toString('utf8', at, nameEnd)) as string
+    const name = readName(bytes, at, nameEnd)
     const start = skipSpace(bytes, skipSpace(bytes, nameEnd) + 1)
     const end = endOfValue(bytes, start)
     if (members.has(name)) throw new GateError('TOLLGATE_INSPECT_DUPLICATE', { param: name.slice(0, 64) })
@@ -45,18 +52,39 @@ export function scanMembers(bytes: Buffer): Map<string, Span> {
   }
 }
 
-/** @param at the quote that opens the string @returns the index after the quote that closes it */
-function endOfString(bytes: Buffer, at: number): number {
-  let quote = bytes.indexOf(QUOTE, at + 1)
-  while (quote !== -1 && isEscaped(bytes, quote)) quote = bytes.indexOf(QUOTE, quote + 1)
-  return quote === -1 ? bytes.length : quote + 1
+function readName(bytes: Buffer, start: number, end: number): string {
+  let name: unknown
+  try {
+    name = JSON.parse(bytes.toString('utf8', start, end))
+  } catch {
+    // Falls through: what cannot be read is no name.
+  }
+  if (typeof name !== 'string') throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no name' })
+  return name
 }
 
-/** A quote is escaped when an odd number of backslashes stands before it. */
-function isEscaped(bytes: Buffer, quote: number): boolean {
-  let from = quote
-  while (bytes[from - 1] === BACKSLASH) from--
-  return (quote - from) % 2 === 1
+/** @param at the quote that opens the string @returns the index after the quote that closes it */
+function endOfString(bytes: Buffer, at: number): number {
+  let i = at + 1
+  while (i < bytes.length) {
+    // A search costs as much as some dozens of steps: short strings, and escapes that stand close, are walked.
+    for (const near = Math.min(i + NEAR_BYTES, bytes.length); i < near; i++) {
+      if (bytes[i] === QUOTE) return i + 1
+      if (bytes[i] === BACKSLASH) i++
+    }
+    const quote = bytes.indexOf(QUOTE, i)
+    if (quote === -1) return bytes.length
+    if (!isEscaped(bytes, quote, i)) return quote + 1
+    i = quote + 1
+  }
+  return bytes.length
+}
+
+/** A quote is escaped when an odd number of backslashes stands before it. @param from where no escape is under way */
+function isEscaped(bytes: Buffer, quote: number, from: number): boolean {
+  let start = quote
+  while (start > from && bytes[start - 1] === BACKSLASH) start--
+  return (quote - start) % 2 === 1
 }
 
 /** @param start the first byte of the value, which is a member of the outermost object */

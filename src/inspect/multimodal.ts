@@ -6,8 +6,9 @@
 export function isTextOnly(operation: string, body: Readonly<Record<string, unknown>>): boolean {
   for (const name of MEDIA_MEMBERS) if (Object.hasOwn(body, name)) return false
   if (operation === 'chat') return Array.isArray(body.messages) && body.messages.every(isTextMessage)
+  if (Object.hasOwn(body, 'messages')) return false
   if (operation === 'completions') return isTextInput(body.prompt)
-  if (operation === 'embeddings') return !Object.hasOwn(body, 'messages') && isTextInput(body.input)
+  if (operation === 'embeddings') return isTextInput(body.input)
   return false
 }
 
@@ -18,7 +19,11 @@ const MEDIA_MEMBERS = [
   'video_url',
   'input_audio',
   'input_image',
+  'input_video',
+  'input_file',
   'image',
+  'audio',
+  'video',
   'image_data',
   'audio_data',
   'video_data',
@@ -30,12 +35,16 @@ const MEDIA_MEMBERS = [
   'input_embeds',
   'image_embeds',
   'audio_embeds',
+  'video_embeds',
+  'positional_embed_overrides',
   'features',
   'mm_data_mooncake',
   'mm_hashes',
   'media_io_kwargs',
   'mm_processor_kwargs',
-  'multi_modal_data'
+  'multi_modal_data',
+  'images_config',
+  'max_dynamic_patch'
 ] as const
 
 const MESSAGE_MEMBERS = new Set([
@@ -55,12 +64,16 @@ const MESSAGE_MEMBERS = new Set([
   'partial'
 ])
 
+/** Members that hold a text or nothing, in a message and in a part: a list there could hold parts again. */
+const TEXT_VALUED = ['text', 'name', 'refusal', 'reasoning', 'reasoning_content', 'thinking'] as const
+
 const PART_MEMBERS = new Set(['type', 'text', 'thinking', 'refusal', 'cache_control', 'signature'])
 const PART_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal', 'thinking'])
 
 function isTextMessage(message: unknown): boolean {
   if (!isRecord(message)) return false
   for (const name of Object.keys(message)) if (!MESSAGE_MEMBERS.has(name)) return false
+  if (!TEXT_VALUED.every(name => isTextOrNothing(message[name]))) return false
   // A message with an `audio: {id}` of an earlier answer falls out above: it is no text.
   const { content } = message
   return (
@@ -75,6 +88,7 @@ function isTextPart(part: unknown): boolean {
   if (typeof part === 'string') return true
   if (!isRecord(part)) return false
   for (const name of Object.keys(part)) if (!PART_MEMBERS.has(name)) return false
+  if (!TEXT_VALUED.every(name => isTextOrNothing(part[name]))) return false
   return typeof part.type === 'string' && PART_TYPES.has(part.type)
 }
 
@@ -88,6 +102,10 @@ function isTextInput(input: unknown): boolean {
       typeof item === 'number' ||
       (Array.isArray(item) && item.every(id => typeof id === 'number'))
   )
+}
+
+function isTextOrNothing(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'string'
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -12,7 +12,7 @@ export interface LearnerInit {
 
 /** Asks engines what they serve, in the background, and remembers the last answer. */
 export interface Learner {
-  /** The union of what the pool's targets said, or null before one of them has. The same array until it changes. */
+  /** The union of what the pool's targets last said, or null before one of them has. The same array until it changes. */
   learned(pool: string): readonly string[] | null
   /** Resolves when a pool has said what it serves; at once for pools that are not learned. */
   ready(pool: string): Promise<void>
@@ -46,6 +46,8 @@ class Lesson {
   readonly #targets: readonly string[]
   readonly #init: LearnerInit
   readonly #onReady: () => void
+  /** Target → what it last said. */
+  readonly #said = new Map<string, readonly string[]>()
   #retryMs = FIRST_RETRY_MS
   #clock: NodeJS.Timeout | null = null
   #isClosed = false
@@ -59,25 +61,30 @@ class Lesson {
     this.#onReady = resolve
   }
 
-  /** Asks every target; one that does not answer takes nothing away from what the others serve. */
+  /** Asks every target. One that does not answer is remembered as it was, and asked again sooner. */
   async ask(): Promise<void> {
     const answers = await Promise.allSettled(this.#targets.map(origin => this.#init.fetchModels(origin)))
     if (this.#isClosed) return
-    const lists = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
-    if (lists.length > 0) {
+    const errors: unknown[] = []
+    answers.forEach((answer, i) => {
+      if (answer.status === 'fulfilled') this.#said.set(this.#targets[i] ?? '', answer.value)
+      else errors.push(answer.reason)
+    })
+    // A list without a model that another target may serve would be a 404, which nobody tries again: all are heard first.
+    if (this.#said.size > 0) this.#learn([...new Set([...this.#said.values()].flat())].sort())
+    if (errors.length === 0) {
       this.#retryMs = FIRST_RETRY_MS
-      this.#learn([...new Set(lists.flat())].sort())
       this.#askIn(REFRESH_MS)
-    } else {
-      const [first] = answers
-      const err = first?.status === 'rejected' ? String(first.reason) : null
+      return
+    }
+    if (errors.length === answers.length) {
       this.#init.log.warn(
-        { pool: this.#name, retryInMs: this.#retryMs, err },
+        { pool: this.#name, retryInMs: this.#retryMs, err: String(errors[0]) },
         'no engine of the pool says what it serves'
       )
-      this.#askIn(this.#retryMs)
-      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
     }
+    this.#askIn(this.#retryMs)
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
   }
 
   close(): void {

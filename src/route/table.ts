@@ -32,9 +32,12 @@ export function createRouteTable(
   return {
     choose(identity, call) {
       const team = teamOf(identity)
+      if (call.model !== null && !team.mayUse(call.model)) {
+        throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
+      }
+      // The pool that a route names need not serve the model: a training job names one that nothing serves yet.
       if (call.routePool !== null) return poolNamed(pools, call.routePool).nextTarget()
       if (call.model === null) return team.first.nextTarget()
-      if (!team.mayUse(call.model)) throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
       let isAnyUnknown = false
       for (const pool of team.pools) {
         const serves = pool.serves(call.model)

@@ -8,7 +8,7 @@ import { SignJWT } from 'jose'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
-const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--format text|json]
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
 HAProxy (jwt_verify RS256 on every call) where they are installed, in the same run, in turns. Trust the ratios.
@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
+    only: { type: 'string' },
     format: { type: 'string', default: 'text' },
     help: { type: 'boolean', short: 'h' }
   }
