@@ -112,7 +112,8 @@ async function bench(): Promise<Row[]> {
     for (const peer of peers) await checkPeer(peer, token)
     const seen = new Map<string, (LoadResult & { us: number })[]>()
     const note = (key: string, result: LoadResult & { us: number }) => seen.set(key, [...(seen.get(key) ?? []), result])
-    for (const peer of peers) await loadRequests(peer.port, token, { connections: 32, requests: 3_000 })
+    for (const peer of peers)
+      await loadRequests(peer.port, token, { connections: 32, requests: values.quick ? 3_000 : 12_000 })
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`round ${round} of ${rounds}\n`)
       for (const peer of peers) {

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+
+/** The gate as operators run it: a process of its own. */
+export interface GateProcess {
+  readonly child: ChildProcess
+  /** Everything on stderr so far. */
+  stderr(): string
+  /** Resolves when a text stands on stderr. */
+  says(text: string | RegExp): Promise<void>
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exit: Promise<number | string>
+}
+
+/** Starts `tollgate` with arguments; it ends with the test. */
+export function runGate(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}): GateProcess {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let text = ''
+  const waiting = new Set<() => void>()
+  child.stderr?.on('data', piece => {
+    text += String(piece)
+    for (const wake of waiting) wake()
+  })
+  const exit = new Promise<number | string>(resolve =>
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'gone'))
+  )
+  return {
+    child,
+    exit,
+    stderr: () => text,
+    says: async wanted => {
+      while (!(typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text))) {
+        await new Promise<void>(resolve => {
+          const wake = () => {
+            waiting.delete(wake)
+            resolve()
+          }
+          waiting.add(wake)
+        })
+      }
+    }
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
