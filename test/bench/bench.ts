@@ -6,12 +6,13 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SignJWT } from 'jose'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
-import { type Peer, type Scene, startHaproxy, startNginx, startTollgate } from './peers.ts'
+import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
 const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
-HAProxy (jwt_verify RS256 on every call) where they are installed, in the same run, in turns. Trust the ratios.
+HAProxy (jwt_verify RS256 on every call) where they are installed, and a relay in bare Node (the floor), in the same run,
+in turns. Trust the ratios.
 `
 const { values } = parseArgs({
   options: {
@@ -85,7 +86,7 @@ async function checkPeer(peer: Peer, token: string): Promise<void> {
     return answer.status
   }
   if ((await ask(token)) !== 200) throw new Error(`${peer.name} does not pass a good token`)
-  if (peer.name !== 'nginx' && (await ask(`${token.slice(0, -8)}AAAAAAAA`)) !== 401)
+  if (peer.name !== 'nginx' && peer.name !== 'floor' && (await ask(`${token.slice(0, -8)}AAAAAAAA`)) !== 401)
     throw new Error(`${peer.name} passes a bad token`)
 }
 
@@ -104,7 +105,7 @@ async function bench(): Promise<Row[]> {
     const enginePort = await new Promise<number>(settle => engine.once('message', port => settle(Number(port))))
     const token = await makeToken(dir)
     const scene: Scene = { dir, enginePort, issuer: ISSUER, pin: pins.gateway }
-    for (const start of [startTollgate, startNginx, startHaproxy]) {
+    for (const start of [startTollgate, startFloor, startNginx, startHaproxy]) {
       const peer = await start(scene)
       if (peer === null) process.stderr.write(`${start.name.slice(5).toLowerCase()} is not installed: no ratio to it\n`)
       else peers.push(peer)
@@ -117,11 +118,11 @@ async function bench(): Promise<Row[]> {
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`round ${round} of ${rounds}\n`)
       for (const peer of peers) {
-        note(
+        if (values.only !== 'event') note(
           `${peer.name} request`,
           await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
         )
-        note(
+        if (values.only !== 'request') note(
           `${peer.name} event`,
           await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
         )

@@ -41,6 +41,13 @@ audit: { to: audit.log }
   return await started('tollgate', port, spawn2(scene, process.execPath, [...profile, cli, 'serve', '--config', file]))
 }
 
+/** Node and undici alone: the floor. */
+export async function startFloor(scene: Scene): Promise<Peer> {
+  const port = await freePort()
+  const file = resolve(import.meta.dirname, 'floor.ts')
+  return await started('floor', port, spawn2(scene, process.execPath, [file, String(port), String(scene.enginePort)]))
+}
+
 export async function startNginx(scene: Scene): Promise<Peer | null> {
   if (!isInstalled('nginx')) return null
   const port = await freePort()
