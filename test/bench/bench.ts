@@ -118,14 +118,16 @@ async function bench(): Promise<Row[]> {
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`round ${round} of ${rounds}\n`)
       for (const peer of peers) {
-        if (values.only !== 'event') note(
-          `${peer.name} request`,
-          await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
-        )
-        if (values.only !== 'request') note(
-          `${peer.name} event`,
-          await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
-        )
+        if (values.only !== 'event')
+          note(
+            `${peer.name} request`,
+            await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
+          )
+        if (values.only !== 'request')
+          note(
+            `${peer.name} event`,
+            await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
+          )
       }
     }
     return [...seen].map(([key, results]) => {

@@ -6,19 +6,32 @@ import { Pool } from 'undici'
  * verified, decided, counted or written down. What Tollgate costs beyond it is its own.
  */
 const [port, enginePort] = process.argv.slice(2)
-const pool = new Pool(`http://127.0.0.1:${enginePort}`, { connections: null, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 })
+const pool = new Pool(`http://127.0.0.1:${enginePort}`, {
+  connections: null,
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0
+})
 
 createServer((request, response) => {
   const pieces: Buffer[] = []
   request.on('data', piece => pieces.push(piece))
   request.once('end', () => {
     pool.dispatch(
-      { method: 'POST', path: request.url ?? '/', headers: ['content-type', 'application/json'], body: Buffer.concat(pieces) },
+      {
+        method: 'POST',
+        path: request.url ?? '/',
+        headers: ['content-type', 'application/json'],
+        body: Buffer.concat(pieces)
+      },
       {
         onRequestStart() {},
         onResponseStart(_controller, status, headers) {
-          const { 'content-type': type, 'content-length': length } = headers
-          response.writeHead(status, { 'content-type': type, ...(length === undefined ? {} : { 'content-length': length }) })
+          response.statusCode = status
+          for (const name of ['content-type', 'content-length']) {
+            const value = headers[name]
+            if (value !== undefined) response.setHeader(name, value)
+          }
         },
         onResponseData(_controller, chunk) {
           response.write(chunk)
