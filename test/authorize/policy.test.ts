@@ -153,3 +153,62 @@ t.test(
     t.pass()
   }
 )
+
+t.test('with `all`, a token that lacks a family is shown no model', async t => {
+  const policy = createPolicy(options({ scopes: 'all' }))
+  t.notOk(policy.mayUseModel(identity(['infer:text']), 'qwen'))
+  t.notOk(policy.mayUseModel(identity(['model:qwen:inference']), 'qwen'))
+  t.ok(policy.mayUseModel(identity(['infer:text', 'model:qwen:inference']), 'qwen'))
+})
+
+t.test('who may send pictures: whoever has that kind, or no kind and a model', async t => {
+  const policy = createPolicy(options())
+  t.ok(policy.mayMultimodal(identity(['infer:multimodal'])))
+  t.ok(policy.mayMultimodal(identity(['model:qwen:inference'])))
+  t.notOk(policy.mayMultimodal(identity(['infer:text', 'model:qwen:inference'])))
+  t.notOk(policy.mayMultimodal(identity(['task:x'])))
+})
+
+t.test('a first scope of a family only narrows what another family opened; a second one only widens', async t => {
+  const kinds = ['infer:text', 'infer:multimodal']
+  const models = ['model:a:inference', 'model:b:inference', 'model:*:inference', 'task:own']
+  const policy = createPolicy(options({ modelScopes: new Map([['c', 'task:own']]) }))
+  const calls = ['a', 'b', 'c'].flatMap(model => (['text', 'multimodal'] as const).map(kind => call({ model, kind })))
+  const allowed = (scopes: string[]) => {
+    const who = identity(scopes)
+    return calls.filter(one => {
+      try {
+        policy.authorize(who, one)
+        return true
+      } catch {
+        return false
+      }
+    })
+  }
+  fc.assert(
+    fc.property(fc.subarray(kinds), fc.subarray(models), fc.constantFrom(...kinds, ...models), (k, m, added) => {
+      const [family, other] = kinds.includes(added) ? [k, m] : [m, k]
+      const before = allowed([...k, ...m])
+      const after = allowed([...k, ...m, added])
+      if (family.length > 0) return before.every(one => after.includes(one))
+      return other.length === 0 || after.every(one => before.includes(one))
+    })
+  )
+  t.pass()
+})
+
+t.test('what is no scope of a family changes nothing', async t => {
+  const policy = createPolicy(options())
+  fc.assert(
+    fc.property(
+      fc.string(),
+      fc.subarray(['infer:text', 'infer:multimodal', 'model:qwen:inference']),
+      (word, scopes) => {
+        fc.pre(!/^infer:(text|multimodal)$|^model:.+:inference$/s.test(word))
+        const [without, withIt] = [scopes, [...scopes, word]].map(of => policy.mayUseModel(identity(of), 'qwen'))
+        return without === withIt
+      }
+    )
+  )
+  t.pass()
+})

@@ -89,3 +89,8 @@ t.test('a call without a body has none', async t => {
     model: null
   })
 })
+
+t.test('a body of brackets alone is refused by the scan, before it can fill the memory of the parser', async t => {
+  t.throws(() => read('['.repeat(100_000)), { code: 'TOLLGATE_INSPECT_JSON', cause: undefined })
+  t.throws(() => read(`{"a":${'['.repeat(100_000)}`), { code: 'TOLLGATE_INSPECT_DEPTH' })
+})

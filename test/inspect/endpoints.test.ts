@@ -102,3 +102,11 @@ t.test("names of JavaScript's own are no methods and no paths", async t => {
   t.throws(() => endpoints.find('__proto__', '/v1/models'), { code: 'TOLLGATE_INSPECT_METHOD' })
   t.throws(() => endpoints.find('GET', 'constructor'), ROUTE)
 })
+
+t.test('a route that stands twice does not take the place of the first', async t => {
+  const shared = { method: 'POST', path: '/v1/chat/completions', scope: 'task:x', pool: null }
+  t.throws(() => createEndpoints({ routes: [shared] }), TypeError)
+  const own = { ...shared, path: '/jobs' }
+  t.throws(() => createEndpoints({ routes: [own, { ...own, scope: 'task:y' }] }), TypeError)
+  t.doesNotThrow(() => createEndpoints({ routes: [own, { ...own, method: 'GET' }] }))
+})

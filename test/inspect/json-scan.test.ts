@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { GateError } from '../../src/errors.ts'
 import { MAX_DEPTH, scanMembers } from '../../src/inspect/json-scan.ts'
 
 /** JSON text with white space anywhere and names escaped at random. */
@@ -57,4 +58,44 @@ t.test('JSON as deep as the limit passes, one deeper does not', async t => {
 
 t.test('an empty object has no members', async t => {
   t.equal(scanMembers(Buffer.from(' { } ')).size, 0)
+})
+
+t.test('strings of every length end where they end, however many quotes and backslashes they hold', async t => {
+  const piece = fc.constantFrom('"', '\\', 'a', '\\"', '\\\\', 'b'.repeat(70), '\u00e9', '{', ']', ',')
+  const long = fc.array(piece, { maxLength: 200 }).map(pieces => pieces.join(''))
+  fc.assert(
+    fc.property(long, long, (name, text) => {
+      const bytes = Buffer.from(JSON.stringify({ [name]: text, z: [text, name] }))
+      const parsed = JSON.parse(bytes.toString()) as Record<string, unknown>
+      return [...scanMembers(bytes)].every(
+        ([key, { start, end }]) =>
+          JSON.stringify(JSON.parse(bytes.toString('utf8', start, end))) === JSON.stringify(parsed[key])
+      )
+    }),
+    { numRuns: 100 }
+  )
+  t.pass()
+})
+
+t.test('whatever the bytes, the scan ends with members or with one of three refusals', async t => {
+  const refusals = ['TOLLGATE_INSPECT_JSON', 'TOLLGATE_INSPECT_DUPLICATE', 'TOLLGATE_INSPECT_DEPTH']
+  const shard = fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '\\', ' ', '1', '"a"', '"b":', 'null')
+  fc.assert(
+    fc.property(fc.array(shard, { maxLength: 60 }), shards => {
+      try {
+        return scanMembers(Buffer.from(`{${shards.join('')}`)) instanceof Map
+      } catch (err) {
+        return err instanceof GateError && refusals.includes(err.code)
+      }
+    }),
+    { numRuns: 300 }
+  )
+  t.pass()
+})
+
+t.test('a text that begins like an object is refused by its depth, although it never ends', async t => {
+  for (const text of [`{"a":${'['.repeat(1000)}`, `{"a" ${'['.repeat(1000)}`, `{"a":1${'{"b":'.repeat(1000)}`]) {
+    t.throws(() => scanMembers(Buffer.from(text)), { code: 'TOLLGATE_INSPECT_DEPTH' }, text.slice(0, 10))
+  }
+  t.throws(() => scanMembers(Buffer.from('['.repeat(1000))), { code: 'TOLLGATE_INSPECT_JSON' })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { isTextOnly } from '../../src/inspect/multimodal.ts'
 
@@ -55,4 +56,27 @@ t.test('P10: prompts and inputs are text when they are texts or token ids', asyn
   }
   t.notOk(isTextOnly('embeddings', { input: 'a', messages: [] }))
   t.notOk(isTextOnly('something new', { input: 'a' }))
+})
+
+t.test('P10: a member that holds a text holds no list in which parts could hide', async t => {
+  const hidden = [{ type: 'image_url', image_url: 'data:' }]
+  for (const name of ['text', 'thinking', 'refusal']) t.notOk(chat([{ type: 'text', [name]: hidden }]), name)
+  for (const name of ['reasoning', 'reasoning_content', 'refusal', 'thinking', 'name']) {
+    t.notOk(isTextOnly('chat', { messages: [{ role: 'assistant', content: 'x', [name]: hidden }] }), name)
+    t.ok(isTextOnly('chat', { messages: [{ role: 'assistant', content: 'x', [name]: null }] }), name)
+  }
+  t.notOk(isTextOnly('completions', { prompt: 'a', messages: hidden }))
+})
+
+t.test('P10: one strange member is enough to make any chat more than text', async t => {
+  const known = ['role', 'content', 'name', 'tool_calls', 'tool_call_id', 'function_call', 'annotations', 'tools']
+  const more = ['refusal', 'reasoning', 'reasoning_content', 'thinking', 'prefix', 'partial']
+  const strange = fc.string({ minLength: 1 }).filter(name => ![...known, ...more].includes(name))
+  fc.assert(
+    fc.property(strange, fc.jsonValue(), (name, value) => {
+      const message = JSON.parse(`{"role":"user","content":"x",${JSON.stringify(name)}:${JSON.stringify(value)}}`)
+      return !isTextOnly('chat', { messages: [{ role: 'user', content: 'y' }, message] })
+    })
+  )
+  t.pass()
 })

@@ -1,3 +1,5 @@
+import { mock } from 'node:test'
+import { setImmediate as settled } from 'node:timers/promises'
 import t from 'tap'
 import { createLearner } from '../../src/route/learner.ts'
 
@@ -35,4 +37,61 @@ t.test('a pool that does not answer is asked again', async t => {
   learner.start()
   await learner.ready('p')
   t.equal(asked, 2)
+})
+
+t.test('a target that falls silent is remembered as it was, and asked again sooner', async t => {
+  let round = 0
+  const heard = Promise.withResolvers<void>()
+  const learner = createLearner({
+    pools: [{ name: 'p', targets: ['a', 'b'] }],
+    fetchModels: async origin => {
+      if (origin === 'a') return ['m', 'n'].slice(0, ++round)
+      if (round === 1) return ['o']
+      if (round === 3) heard.resolve()
+      throw new Error('restarting')
+    },
+    random: () => 0,
+    log
+  })
+  t.teardown(() => learner.close())
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  learner.start()
+  await learner.ready('p')
+  t.strictSame(learner.learned('p'), ['m', 'o'])
+  await settled()
+  mock.timers.tick(27_000)
+  await settled()
+  t.strictSame(learner.learned('p'), ['m', 'n', 'o'])
+  mock.timers.tick(899)
+  await settled()
+  t.equal(round, 2)
+  mock.timers.tick(1)
+  await heard.promise
+  t.strictSame(learner.learned('p'), ['m', 'n', 'o'])
+})
+
+t.test('the list is the same array until it changes', async t => {
+  let served = ['n', 'm']
+  const learner = createLearner({
+    pools: [{ name: 'p', targets: ['a'] }],
+    fetchModels: async () => served,
+    random: () => 0,
+    log
+  })
+  t.teardown(() => learner.close())
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  learner.start()
+  await learner.ready('p')
+  await settled()
+  const first = learner.learned('p')
+  served = ['m', 'n']
+  mock.timers.tick(27_000)
+  await settled()
+  t.equal(learner.learned('p'), first)
+  served = ['m']
+  mock.timers.tick(27_000)
+  await settled()
+  t.strictSame(learner.learned('p'), ['m'])
 })

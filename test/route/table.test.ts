@@ -62,6 +62,25 @@ t.test('a call without a model goes to the pool of its route, or to the first of
   t.equal(table().choose(who('blue'), call(null)).pool, 'a')
 })
 
+t.test('the models of a team bound it on a route with a pool of its own too', async t => {
+  t.equal(table().choose(who('blue'), call('n', 'learned')).pool, 'learned')
+  t.throws(() => table().choose(who('blue'), call('m', 'learned')), { code: 'TOLLGATE_ROUTE_MODEL' })
+})
+
+t.test(
+  'pools of one name in two teams take turns together, and a learned list is followed when it changes',
+  async t => {
+    let said: readonly string[] = ['x']
+    const { choose } = createRouteTable(options, { learned: () => said })
+    t.equal(choose(who('red'), call('n')).origin, 'http://a1')
+    t.equal(choose(who('blue'), call('n')).origin, 'http://a2')
+    t.equal(choose(who('green'), call('x')).pool, 'learned')
+    said = ['y']
+    t.throws(() => choose(who('green'), call('x')), { code: 'TOLLGATE_ROUTE_MODEL' })
+    t.equal(choose(who('green'), call('y')).pool, 'learned')
+  }
+)
+
 t.test('the list of a team has each model once, and only those that it may use', async t => {
   t.strictSame(table().modelsOf(who('red')), ['m', 'n'])
   t.strictSame(table().modelsOf(who('blue')), ['n', 'o'])

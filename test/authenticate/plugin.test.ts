@@ -1,0 +1,114 @@
+import { connect } from 'node:net'
+import fastify, { type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import t, { type Test } from 'tap'
+import authenticate from '../../src/authenticate/plugin.ts'
+import { GateError } from '../../src/errors.ts'
+import { Exchange, type Identity } from '../../src/exchange.ts'
+
+const someone: Identity = {
+  iss: 'https://idp',
+  sub: 'u-1',
+  team: null,
+  scopes: new Set(),
+  role: null,
+  iatSec: 1,
+  expSec: 2,
+  jti: null,
+  kid: null,
+  alg: 'ES256',
+  fingerprint: '0123456789abcdef'
+}
+
+/** The hook in an app of its own, behind a stand-in for the rooms before it. */
+async function fixture(t: Test, verify: (token: string) => Identity | Promise<Identity>) {
+  const exchanges: Exchange[] = []
+  const app = fastify()
+  await app.register(
+    fp(
+      async app => {
+        app.decorateRequest('exchange')
+        app.addHook('onRequest', async request => {
+          const path = request.url.split('?')[0] ?? ''
+          request.exchange = new Exchange({ id: '1', startedAtMs: 0, method: request.method, path })
+          exchanges.push(request.exchange)
+        })
+      },
+      { name: 'tollgate-identify' }
+    )
+  )
+  app.setErrorHandler((err, _request, reply) => reply.code(err instanceof GateError ? err.row.status : 500).send(err))
+  await app.register(authenticate, { verify })
+  app.all('/*', async request => request.exchange.identity.sub)
+  t.teardown(() => app.close())
+  const ask = async (headers: Record<string, string>, url = '/v1/chat/completions') =>
+    await app.inject({ url, headers })
+  return { app, ask, exchanges }
+}
+
+async function listen(app: FastifyInstance): Promise<number> {
+  return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
+}
+
+t.test('the principal is on the exchange, whether the token was remembered or had to be verified', async t => {
+  for (const verify of [() => someone, async () => someone]) {
+    const { ask } = await fixture(t, verify)
+    t.equal((await ask({ authorization: 'Bearer a.b.c' })).body, 'u-1')
+  }
+})
+
+t.test('a refusal is passed on, and its reason noted for the log, whether it comes at once or later', async t => {
+  const refusal = new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason: 'expired' })
+  const atOnce = () => {
+    throw refusal
+  }
+  for (const verify of [atOnce, async () => atOnce()]) {
+    const { ask, exchanges } = await fixture(t, verify)
+    t.equal((await ask({ authorization: 'Bearer a.b.c' })).statusCode, 401)
+    t.equal(exchanges[0]?.reason, 'expired')
+    t.equal(exchanges[0]?.known.identity, undefined)
+  }
+})
+
+t.test('V25: no token, two tokens and keys that are not to be had are told apart', async t => {
+  const { ask } = await fixture(t, () => {
+    throw new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'keys_unavailable' })
+  })
+  t.equal((await ask({})).statusCode, 401)
+  t.equal((await ask({ authorization: 'Bearer a', 'x-api-key': 'a' }, '/v1/messages')).statusCode, 400)
+  t.equal((await ask({ authorization: 'Bearer a' })).statusCode, 503)
+})
+
+t.test('a fault of ours is no refusal', async t => {
+  const { ask, exchanges } = await fixture(t, async () => {
+    throw new TypeError('a mistake')
+  })
+  t.equal((await ask({ authorization: 'Bearer a' })).statusCode, 500)
+  t.equal(exchanges[0]?.reason, null)
+})
+
+t.test('V1: a second Authorization line, which the parsed headers hide, is seen on a real socket', async t => {
+  const { app } = await fixture(t, () => someone)
+  const socket = connect(await listen(app), '127.0.0.1')
+  socket.end(
+    'GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n'
+  )
+  let answer = ''
+  for await (const piece of socket) answer += piece
+  t.match(answer, /^HTTP\/1\.1 400 /)
+})
+
+t.test('a caller who leaves while the token is verified leaves nothing broken behind', async t => {
+  const [asked, verified] = [Promise.withResolvers<void>(), Promise.withResolvers<Identity>()]
+  const { app, ask } = await fixture(t, async token => {
+    if (token === 'quick') return someone
+    asked.resolve()
+    return await verified.promise
+  })
+  const socket = connect(await listen(app), '127.0.0.1')
+  socket.write('GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer slow\r\n\r\n')
+  await asked.promise
+  socket.resetAndDestroy()
+  verified.reject(new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'keys_unavailable' }))
+  t.equal((await ask({ authorization: 'Bearer quick' })).body, 'u-1')
+})

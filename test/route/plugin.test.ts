@@ -1,0 +1,41 @@
+import fastify from 'fastify'
+import fp from 'fastify-plugin'
+import t from 'tap'
+import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
+import route from '../../src/route/plugin.ts'
+import { createRouteTable } from '../../src/route/table.ts'
+
+const authorize = fp(
+  async app => {
+    app.decorateRequest('exchange')
+    app.addHook('preHandler', (request, _reply, done) => {
+      const exchange = new Exchange({ id: request.id, startedAtMs: 0, method: request.method, path: '/' })
+      exchange.identity = { sub: 's', team: request.headers['x-team'] ?? null } as Identity
+      exchange.call = { operation: request.headers['x-operation'], model: 'm', routePool: null } as Call
+      request.exchange = exchange
+      done()
+    })
+  },
+  { name: 'tollgate-authorize' }
+)
+
+t.test('a call gets its target, the list of models gets none, a foreign team is refused', async t => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  const table = createRouteTable(
+    {
+      pools: new Map([['a', { name: 'a', engine: 'vllm', targets: ['http://a1'], models: ['m'] }]]),
+      teams: new Map([['red', { pools: ['a'], models: null }]])
+    },
+    { learned: () => null }
+  )
+  app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
+  await app.register(authorize)
+  await app.register(route, { choose: table.choose })
+  app.get('/', (request, reply) => reply.send({ target: request.exchange.known.target ?? null }))
+  const ask = async (operation: string, team: string) =>
+    (await app.inject({ url: '/', headers: { 'x-operation': operation, 'x-team': team } })).json()
+  t.strictSame(await ask('chat', 'red'), { target: { pool: 'a', origin: 'http://a1' } })
+  t.strictSame(await ask('models', 'red'), { target: null })
+  t.match(await ask('chat', 'blue'), { code: 'TOLLGATE_ROUTE_TEAM' })
+})
