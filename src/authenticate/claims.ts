@@ -20,6 +20,19 @@ const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 /** RFC 6749 section 3.3. */
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+$/
 const MAX_SCOPES = 512
+/** Tokens that say something, but open nothing: refused even where the configuration lists them. */
+const NEVER_ACCESS: ReadonlySet<string> = new Set([
+  'dpop+jwt',
+  'logout+jwt',
+  'secevent+jwt',
+  'kb+jwt',
+  'id+jwt',
+  'oauth-authz-req+jwt',
+  'token-introspection+jwt',
+  'client-authentication+jwt'
+])
+/** Claims that only an ID token (OpenID Connect Core section 3.3.2.11) or a security event (RFC 8417) carries. */
+const NEVER_IN_ACCESS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
 
 /**
  * Judges the claims of a token for its issuer. Runs before the signature is verified, only to refuse early;
@@ -35,6 +48,7 @@ export function readClaims(claims: JsonObject, typ: string | null, issuer: Issue
   const times = readTimes(claims, issuer, nowMs)
   // Bound to a key that the caller would have to prove: taking it as a plain bearer would undo that (RFC 9449, RFC 8705).
   if (Object.hasOwn(claims, 'cnf')) throw invalid('cnf')
+  for (const name of ['client_id', 'azp']) optionalText(own(claims, name), SUBJECT)
   const sub = at(claims, issuer.claims.subject)
   if (typeof sub !== 'string' || !SUBJECT.test(sub)) throw invalid('claims')
   return {
@@ -48,10 +62,10 @@ export function readClaims(claims: JsonObject, typ: string | null, issuer: Issue
 }
 
 function checkType(claims: JsonObject, typ: string | null, types: readonly string[]): void {
-  const accepted = types.map(plainType)
-  if (!accepted.includes(typ === null ? 'jwt' : plainType(typ))) throw invalid('typ_rejected')
+  const plain = typ === null ? 'jwt' : plainType(typ)
+  if (NEVER_ACCESS.has(plain) || !types.some(type => plainType(type) === plain)) throw invalid('typ_rejected')
   // An ID token says who logged in; it opens nothing (RFC 8725 section 3.11).
-  if (Object.hasOwn(claims, 'nonce') || Object.hasOwn(claims, 'at_hash')) throw invalid('typ_rejected')
+  if (NEVER_IN_ACCESS.some(name => Object.hasOwn(claims, name))) throw invalid('typ_rejected')
 }
 
 function plainType(typ: string): string {

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import type { Ms, NowMs } from '../time.ts'
 import { keyFromSecret, readKeySet, type VerifyKey } from './jwk.ts'
-import { type LoadKeys, loaderFor } from './key-source.ts'
+import { faultOf, type LoadKeys, loaderFor } from './key-source.ts'
 import type { IssuerOptions } from './options.ts'
 import { invalid, keysUnavailable } from './reasons.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** The keys of one issuer, kept fresh in the background. */
 export interface KeySet {
@@ -45,11 +46,14 @@ export interface KeySetDeps {
 
 /** One key set per issuer, by its exact `iss`. A failing one takes nothing from the others. */
 export function createKeySets(issuers: readonly IssuerOptions[], deps: KeySetDeps): Map<string, KeySet> {
-  return new Map(issuers.map(options => [options.issuer, new IssuerKeys(options, deps)]))
+  // Each issuer loads once at a time, so that is also the most that can wait.
+  const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: issuers.length })
+  return new Map(issuers.map(options => [options.issuer, new IssuerKeys(options, deps, fetches)]))
 }
 
-const MIN_MAX_AGE_MS: Ms = 60_000
-const MAX_MAX_AGE_MS: Ms = 3_600_000
+const MAX_FETCHES = 4
+/** Node's timers end here; a longer one would fire at once, again and again. */
+const MAX_TIMER_MS: Ms = 2 ** 31 - 1
 const FILE_POLL_MS: Ms = 2_000
 const FIRST_BACK_OFF_MS: Ms = 1_000
 const MAX_BACK_OFF_MS: Ms = 60_000
@@ -68,22 +72,24 @@ class IssuerKeys implements KeySet {
   readonly #firstKeys = Promise.withResolvers<void>()
   #keys: readonly VerifyKey[] = []
   #thumbprints: ReadonlySet<string> = new Set()
+  /** Everything of the keys that a decision may hang on. */
+  #outline = ''
   #sourceVersion: string | null = null
   #loadedAtMs: Ms | null = null
   #lastError: string | null = null
   #backOffMs = 0
-  #loading: Promise<void> | null = null
+  #loading: Promise<boolean> | null = null
   #clock: NodeJS.Timeout | null = null
-  #isClosed = false
-  /** Names that a fresh set did not have, and until when that is remembered. */
+  readonly #closed = new AbortController()
+  /** Names that a set did not have when it was read for them, and until when that is remembered. */
   readonly #missing = new LRUCache<string, Ms>({ max: MAX_MISSING })
   #forcedCredit = FORCED_BURST
   #forcedCreditAtMs: Ms
 
-  constructor(options: IssuerOptions, deps: KeySetDeps) {
+  constructor(options: IssuerOptions, deps: KeySetDeps, fetches: Turnstile) {
     this.#options = options
     this.#deps = deps
-    this.#load = loaderFor(options)
+    this.#load = loaderFor(options, { fetches })
     this.#everyMs =
       options.keys.kind === 'jwks_file' ? Math.min(options.refreshEveryMs, FILE_POLL_MS) : options.refreshEveryMs
     this.#forcedCreditAtMs = deps.nowMs()
@@ -122,34 +128,41 @@ class IssuerKeys implements KeySet {
   }
 
   close(): void {
-    this.#isClosed = true
+    this.#closed.abort()
     if (this.#clock !== null) clearTimeout(this.#clock)
   }
 
   #match(kid: string | null, alg: string): readonly VerifyKey[] {
-    const found = this.#keys.filter(key => key.algorithms.has(alg) && (kid === null || key.kid === kid))
+    // A shared secret has no name: whatever the token calls it, there is but one.
+    const isNamed = kid !== null && this.#load !== null
+    const found = this.#keys.filter(key => key.algorithms.has(alg) && (!isNamed || key.kid === kid))
     // Without a name the choice must be plain: trying every key would let a token pick.
     return kid === null && found.length > 1 ? [] : found
   }
 
-  /** K4: one fetch for many callers, within a budget that failures use up too. */
   async #findAgain(kid: string, alg: string): Promise<readonly VerifyKey[]> {
-    const nowMs = this.#deps.nowMs()
-    const isKnownMissing = (this.#missing.get(kid) ?? 0) > nowMs
-    // Twice, because a load that was under way may have read the set before the key was in it.
-    for (let attempt = 0; attempt < 2 && !isKnownMissing && this.#load !== null; attempt++) {
-      if (this.#loading === null && !this.#spendForced(nowMs)) break
-      const wasUnderWay = this.#loading !== null
-      await within(FORCED_WAIT_MS, this.#refresh())
-      this.#demandUsable()
-      const found = this.#match(kid, alg)
-      if (found.length > 0) return found
-      if (!wasUnderWay) break
-    }
+    const isKnownMissing = (this.#missing.get(kid) ?? 0) > this.#deps.nowMs()
+    const wasRead = !isKnownMissing && (await within(FORCED_WAIT_MS, this.#loadFor(kid, alg)))
+    this.#demandUsable()
+    const found = this.#match(kid, alg)
+    if (found.length > 0) return found
     // A set that could not be refreshed may simply be behind: the token is not to blame.
     if (!this.#isFresh(this.#deps.nowMs())) throw keysUnavailable(this.#options.name, 'stale')
-    this.#missing.set(kid, this.#deps.nowMs() + MISSING_TTL_MS)
+    // Only a set that was read for it can say that it has no such key.
+    if (wasRead) this.#missing.set(kid, this.#deps.nowMs() + MISSING_TTL_MS)
     throw invalid('unknown_kid')
+  }
+
+  /** K4: one load for many callers, within a budget that failures use up too. True when the set was read anew. */
+  async #loadFor(kid: string, alg: string): Promise<boolean> {
+    if (this.#load === null) return false
+    if (this.#loading !== null) {
+      // What is under way may have read the set before the key was in it, so this one does not count.
+      await this.#loading
+      if (this.#match(kid, alg).length > 0) return false
+    }
+    if (this.#loading === null && !this.#spendForced(this.#deps.nowMs())) return false
+    return await this.#refresh()
   }
 
   #spendForced(nowMs: Ms): boolean {
@@ -161,44 +174,49 @@ class IssuerKeys implements KeySet {
     return true
   }
 
-  #refresh(): Promise<void> {
+  /** Resolves, never rejects: true when the source answered. */
+  #refresh(): Promise<boolean> {
     this.#loading ??= this.#loadOnce().finally(() => {
       this.#loading = null
     })
     return this.#loading
   }
 
-  async #loadOnce(): Promise<void> {
-    if (this.#load === null) return
+  async #loadOnce(): Promise<boolean> {
+    if (this.#load === null) return false
     if (this.#clock !== null) clearTimeout(this.#clock)
     let nextMs = this.#everyMs * (0.9 + 0.2 * this.#deps.random())
+    let isDone = false
     try {
-      const loaded = await this.#load(this.#sourceVersion)
-      if (loaded.isChanged) {
-        const { keys, refused } = readKeySet(loaded.jwks)
-        if (refused.length > 0) this.#deps.log.warn({ issuer: this.#options.name, refused }, 'keys were left out')
-        // An empty set is a mistake of the publisher's more often than a wish: the old one stays.
-        if (keys.length === 0) throw new Error('no usable key in the set')
-        this.#sourceVersion = loaded.version
-        this.#take(keys)
-        if (loaded.maxAgeMs !== null) {
-          nextMs = Math.min(nextMs, Math.max(MIN_MAX_AGE_MS, Math.min(MAX_MAX_AGE_MS, loaded.maxAgeMs)))
-        }
-      }
+      const loaded = await this.#load(this.#sourceVersion, this.#closed.signal)
+      if (loaded.isChanged) this.#read(loaded.jwks, loaded.version)
+      nextMs = Math.min(nextMs, loaded.maxAgeMs ?? nextMs)
       this.#loadedAtMs = this.#deps.nowMs()
       this.#lastError = null
       this.#backOffMs = 0
+      isDone = true
     } catch (err) {
-      nextMs = Math.min(nextMs, this.#backOff(err))
+      if (!this.#closed.signal.aborted) nextMs = Math.min(nextMs, this.#backOff(err))
     }
-    if (this.#isClosed) return
-    this.#clock = setTimeout(() => this.#refresh(), nextMs)
-    this.#clock.unref()
+    if (!this.#closed.signal.aborted) {
+      this.#clock = setTimeout(() => this.#refresh(), Math.min(nextMs, MAX_TIMER_MS))
+      this.#clock.unref()
+    }
+    return isDone
+  }
+
+  #read(jwks: unknown, version: string | null): void {
+    const { keys, refused } = readKeySet(jwks)
+    if (refused.length > 0) this.#deps.log.warn({ issuer: this.#options.name, refused }, 'keys were left out')
+    // An empty set is a mistake of the publisher's more often than a wish: the old one stays.
+    if (keys.length === 0) throw new Error('no usable key in the set')
+    this.#sourceVersion = version
+    this.#take(keys)
   }
 
   /** One more try at once, then longer and longer. */
   #backOff(err: unknown): Ms {
-    this.#lastError = messageOf(err)
+    this.#lastError = faultOf(err)
     const waitMs = this.#backOffMs
     this.#backOffMs = Math.min(MAX_BACK_OFF_MS, waitMs === 0 ? FIRST_BACK_OFF_MS : waitMs * 2)
     this.#deps.log.warn(
@@ -209,11 +227,11 @@ class IssuerKeys implements KeySet {
   }
 
   #take(keys: readonly VerifyKey[]): void {
-    const thumbprints = new Set(keys.map(key => key.thumbprint))
-    const isSame =
-      thumbprints.size === this.#thumbprints.size && [...thumbprints].every(print => this.#thumbprints.has(print))
+    const outline = JSON.stringify(keys.map(key => [key.kid, key.thumbprint, ...key.algorithms].join(' ')).sort())
+    const isSame = outline === this.#outline
     this.#keys = keys
-    this.#thumbprints = thumbprints
+    this.#thumbprints = new Set(keys.map(key => key.thumbprint))
+    this.#outline = outline
     this.#loadedAtMs = this.#deps.nowMs()
     if (!isSame) {
       this.version++
@@ -244,16 +262,14 @@ class IssuerKeys implements KeySet {
   }
 }
 
-/** Says what went wrong without saying where: the address may hold credentials. */
-function messageOf(err: unknown): string {
-  const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
-  return cause instanceof Error ? cause.message : String(cause)
-}
-
-async function within(ms: Ms, work: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const clock = setTimeout(late.resolve, ms)
-  await Promise.race([work, late.promise])
-  clearTimeout(clock)
+/** What the work says, or false when it takes longer. The work goes on. */
+async function within(ms: Ms, work: Promise<boolean>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const clock = setTimeout(() => late.resolve(false), ms)
+  clock.unref()
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(clock)
+  }
 }

@@ -25,7 +25,15 @@ export function invalid(reason: Reason): GateError {
   return new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason })
 }
 
-/** The error of keys that are not to be had: the token may well be good, so this is never a 401. */
+/**
+ * The error of keys that are not to be had: the token may well be good, so this is never a 401.
+ * @param why a sentence for the operator, without addresses or key material
+ */
 export function keysUnavailable(issuerName: string, why: string): GateError {
   return new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'keys_unavailable', issuer: issuerName, why })
+}
+
+/** The error of a token whose turn to be verified is too far away. */
+export function busy(issuerName: string): GateError {
+  return new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'busy', issuer: issuerName })
 }

@@ -23,8 +23,9 @@ export function readStrictObject(bytes: Uint8Array): JsonObject {
     throw invalid('malformed')
   }
   if (!isObject(value) || text.charCodeAt(0) === 0xfeff) throw invalid('malformed')
-  checkValue(value)
+  // Names first: that walk bounds the depth for the one that follows, which goes down by calling itself.
   checkNames(text)
+  checkValue(value)
   return value
 }
 

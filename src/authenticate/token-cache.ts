@@ -15,12 +15,18 @@ interface Positive {
 }
 
 /** What is remembered of a token that can never be good, or not before its issuer's keys change. */
-interface Negative {
-  readonly reason: Reason
-  readonly untilMs: Ms
+interface Negative extends Refusal {
   readonly fromMs: Ms
-  readonly keySet: KeySet | null
-  readonly version: number
+  readonly untilMs: Ms
+}
+
+/** A refusal that would come out the same way again. */
+export interface Refusal {
+  readonly reason: Reason
+  /** When the token expires, or null when that was not read: from then on the reason would be another. */
+  readonly expMs: Ms | null
+  /** It holds for these keys alone, as they were when the verification began; null when it hangs on no key. */
+  readonly keys: { readonly keySet: Pick<KeySet, 'version'>; readonly version: number } | null
 }
 
 /** Counters for metrics. */
@@ -92,7 +98,7 @@ export class TokenCache {
   getRefusal(key: string, nowMs: Ms): Reason | null {
     const entry = this.#negatives.get(key)
     if (entry === undefined) return null
-    const isCurrent = entry.keySet === null || entry.keySet.version === entry.version
+    const isCurrent = entry.keys === null || entry.keys.keySet.version === entry.keys.version
     if (isCurrent && nowMs < entry.untilMs && nowMs >= entry.fromMs) {
       this.stats.negativeHits++
       return entry.reason
@@ -128,15 +134,14 @@ export class TokenCache {
     this.#positives.set(key, { identity, untilMs: nowMs + ttlMs, fromMs, keySet: of.keySet, thumbprint: of.thumbprint })
   }
 
-  /** @param of.fromMs the refusal holds from then on; @param of.keySet it holds for these keys alone */
-  putRefusal(
-    key: string,
-    of: { reason: Reason; fromMs: Ms; keySet: KeySet | null },
-    nowMs: Ms,
-    generation: number
-  ): void {
+  /** @param generation as it was when the verification began */
+  putRefusal(key: string, refusal: Refusal, nowMs: Ms, generation: number): void {
     if (generation !== this.generation) return
-    this.#negatives.set(key, { ...of, untilMs: nowMs + NEGATIVE_TTL_MS, version: of.keySet?.version ?? 0 })
+    const lastMs = nowMs + NEGATIVE_TTL_MS
+    const { expMs } = refusal
+    const untilMs = expMs !== null && expMs > nowMs ? Math.min(lastMs, expMs) : lastMs
+    // With a clock that was set back since, the token is judged anew.
+    this.#negatives.set(key, { ...refusal, fromMs: nowMs, untilMs })
   }
 
   /** Forgets everything, and what is being verified right now too. */

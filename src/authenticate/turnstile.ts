@@ -15,18 +15,22 @@ export class Turnstile {
 
   /** Runs the task in its turn, or returns null at once when too many wait already. */
   enter<T>(task: () => Promise<T>): Promise<T> | null {
-    if (this.#running < this.#maxRunning) return this.#run(task)
+    if (this.#running < this.#maxRunning) {
+      this.#running++
+      return this.#run(task)
+    }
     if (this.#waiting.length >= this.#maxWaiting) return null
     return new Promise<void>(resolve => this.#waiting.push(resolve)).then(() => this.#run(task))
   }
 
   async #run<T>(task: () => Promise<T>): Promise<T> {
-    this.#running++
     try {
       return await task()
     } finally {
-      this.#running--
-      this.#waiting.shift()?.()
+      // The place is handed over, never free in between: a newcomer would take it and both would run.
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running--
+      else next()
     }
   }
 }

@@ -5,12 +5,15 @@ import type { Identity } from '../exchange.ts'
 import { type Ms, msFromSec, type NowMs } from '../time.ts'
 import { type Claims, readClaims } from './claims.ts'
 import type { VerifyKey } from './jwk.ts'
-import { MAX_TOKEN_CHARS, readUnverified } from './jws.ts'
+import { isCompact, MAX_TOKEN_CHARS, readUnverified } from './jws.ts'
 import type { KeySet } from './keys.ts'
 import type { AuthenticateOptions, IssuerOptions } from './options.ts'
-import { invalid, keysUnavailable, type Reason } from './reasons.ts'
+import { busy, invalid, type Reason } from './reasons.ts'
 import { type CacheStats, TokenCache } from './token-cache.ts'
 import { Turnstile } from './turnstile.ts'
+
+/** What the memory of tokens has counted so far. */
+export type AuthStats = Readonly<CacheStats>
 
 /** Turns a token into its principal. */
 export interface Verifier {
@@ -21,7 +24,7 @@ export interface Verifier {
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_KEYS when the issuer's keys are not to be had
    */
   verify(token: string): Identity | Promise<Identity>
-  readonly stats: CacheStats
+  readonly stats: AuthStats
 }
 
 /** What the verifier is given. */
@@ -45,7 +48,7 @@ const FORGOTTEN: ReadonlySet<unknown> = new Set([
 export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps): Verifier {
   const { keySets, nowMs } = deps
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
-  const maxSkewMs = Math.max(...options.issuers.map(issuer => issuer.clockSkewMs))
+  const maxSkewMs = Math.max(0, ...options.issuers.map(issuer => issuer.clockSkewMs))
   const cache = new TokenCache(options.cache)
   const turnstile = new Turnstile({ maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING })
   const inFlight = new Map<string, Promise<Identity>>()
@@ -54,12 +57,17 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   function verify(token: string): Identity | Promise<Identity> {
     if (token.length > MAX_TOKEN_CHARS) throw invalid('too_long')
     const now = nowMs()
-    // A clock that was set back makes every remembered time doubtful.
-    if (now < latestMs - maxSkewMs) cache.flush()
-    latestMs = now
+    if (now > latestMs) latestMs = now
+    else if (now < latestMs - maxSkewMs) {
+      // A clock that was set back, at once or little by little, makes every remembered time doubtful.
+      cache.flush()
+      latestMs = now
+    }
     const key = hash('sha256', token, 'base64url')
     const known = cache.get(key, now)
     if (known !== null) return known
+    // After the look-up, which holds nothing but verified tokens: a hit need not pay for it.
+    if (!isCompact(token)) throw invalid('malformed')
     const reason = cache.getRefusal(key, now)
     if (reason !== null) throw invalid(reason)
 
@@ -73,16 +81,18 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
 
   async function verifyAnew(token: string, key: string): Promise<Identity> {
     const { generation } = cache
-    let issuer: IssuerOptions | undefined
-    let expMs: Ms = 0
+    // What a refusal hangs on: when the token expires, and the keys as they were before they were asked for.
+    let expMs: Ms | null = null
+    let keysThen: { readonly keySet: KeySet; readonly version: number } | null = null
     try {
       const { header, claims } = readUnverified(token)
-      issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined
+      const issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined
       const keySet = issuer === undefined ? undefined : keySets.get(issuer.issuer)
       if (issuer === undefined || keySet === undefined) throw invalid('unknown_issuer')
       if (!issuer.algorithms.includes(header.alg)) throw invalid('alg_rejected')
-      expMs = typeof claims.exp === 'number' ? msFromSec(claims.exp) : 0
+      expMs = typeof claims.exp === 'number' ? msFromSec(claims.exp) : null
       const read = readClaims(claims, header.typ, issuer, nowMs())
+      keysThen = { keySet, version: keySet.version }
       const candidates = await keySet.find(header.kid, header.alg)
       const signer = await findSigner(token, header.alg, candidates, issuer)
       // Time has passed while keys were fetched: a token must be good at the end, not only at the start.
@@ -102,13 +112,8 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     } catch (err) {
       const refused = reasonOf(err)
       if (refused !== null && !FORGOTTEN.has(refused)) {
-        const keySet = refused === 'bad_signature' && issuer !== undefined ? (keySets.get(issuer.issuer) ?? null) : null
-        cache.putRefusal(
-          key,
-          { reason: refused, fromMs: refused === 'expired' ? expMs : 0, keySet },
-          nowMs(),
-          generation
-        )
+        const keys = refused === 'bad_signature' ? keysThen : null
+        cache.putRefusal(key, { reason: refused, expMs, keys }, nowMs(), generation)
       }
       throw err
     }
@@ -122,7 +127,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   ): Promise<VerifyKey> {
     for (const key of keys) {
       const turn = turnstile.enter(() => isSignedBy(token, alg, key))
-      if (turn === null) throw keysUnavailable(issuer.name, 'busy')
+      if (turn === null) throw busy(issuer.name)
       if (await turn) return key
     }
     throw invalid('bad_signature')

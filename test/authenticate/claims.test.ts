@@ -64,13 +64,21 @@ t.test('V13: only listed types, without regard to case and prefix; a token witho
 t.test('V13: an ID token opens nothing', async t => {
   t.equal(outcome({ nonce: 'n' }), 'typ_rejected')
   t.equal(outcome({ at_hash: 'h' }), 'typ_rejected')
+  t.equal(outcome({ c_hash: 'h' }), 'typ_rejected')
+})
+
+t.test('V13: a logout token opens nothing, not even where the configuration lists its type', async t => {
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+  t.equal(outcome({ events }), 'typ_rejected')
+  for (const typ of ['logout+jwt', 'application/DPoP+jwt', 'secevent+jwt'])
+    t.equal(outcome({}, { typ, issuer: { types: ['JWT', typ] } }), 'typ_rejected', typ)
 })
 
 t.test('V19: sub, jti and team_id are texts of a bounded kind', async t => {
   for (const sub of [undefined, 1, '', 'x'.repeat(257), 'a\u0000b', 'a\nb']) t.equal(outcome({ sub }), 'claims')
   for (const team_id of [1, '', 'a b', 'a/b', 'x'.repeat(65), null]) t.equal(outcome({ team_id }), 'claims')
   t.match(outcome({ team_id: undefined }), { team: null })
-  t.equal(outcome({ jti: 1 }), 'claims')
+  for (const name of ['jti', 'client_id', 'azp', 'role']) t.equal(outcome({ [name]: 1 }), 'claims', name)
 })
 
 t.test('V20: scopes are read from every configured place, as a list or a text, and must be scope tokens', async t => {

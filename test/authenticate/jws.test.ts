@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readUnverified } from '../../src/authenticate/jws.ts'
+import { isCompact, readUnverified } from '../../src/authenticate/jws.ts'
 
 const b64 = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
@@ -29,6 +29,12 @@ t.test('V2: three parts of base64url and nothing around them', async t => {
   ]) {
     t.equal(reasonOf(odd), 'malformed', odd.slice(-12))
   }
+})
+
+t.test('V2, V24: the shape can be told without a look inside', async t => {
+  t.equal(isCompact(GOOD), true)
+  for (const odd of [`${GOOD}\n`, ` ${GOOD}`, `${GOOD}.`, 'a.b', 'a.b.c.d', 'a..c', 'ä.b.c', '.'.repeat(8000)])
+    t.equal(isCompact(odd), false, odd.slice(-12))
 })
 
 t.test('V2: a token over 8 KiB is refused unread, and a million dots cost nothing', async t => {

@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createKeySets, type KeySet } from '../../src/authenticate/keys.ts'
 import type { IssuerOptions } from '../../src/authenticate/options.ts'
@@ -121,6 +123,105 @@ t.test('K4: an unknown kid while the set is stale is not blamed on the token', a
   await t.rejects(set.find('new', 'ES256'), UNAVAILABLE)
 })
 
+t.test('K4: nobody waits longer than two seconds, also when the fetch that is under way hangs', async t => {
+  const { issuer, set } = await fixture(t)
+  await set.ready()
+  issuer.fail('hang')
+  const beganMs = performance.now()
+  const first = t.rejects(set.find('x', 'ES256'), UNKNOWN)
+  await issuer.waitForFetches(2)
+  await t.rejects(set.find('y', 'ES256'), UNKNOWN)
+  await first
+  t.ok(performance.now() - beganMs < 2_900, `${performance.now() - beganMs} ms`)
+})
+
+t.test('K4: a kid is remembered as missing only after the set was read for it', async t => {
+  const { issuer, set, clock } = await fixture(t, { refreshEveryMs: 3_600_000 })
+  await set.ready()
+  const { kid } = issuer.rotate({ keepOld: true })
+  issuer.fail('status')
+  await t.rejects(set.find(kid, 'ES256'), UNKNOWN)
+  issuer.fail(null)
+  clock.advance(10_000)
+  t.equal((await set.find(kid, 'ES256')).length, 1)
+})
+
+t.test('K2: a set that has not changed counts as fresh', async t => {
+  const { issuer, set, clock } = await fixture(t, { refreshEveryMs: 60_000 })
+  await set.ready()
+  clock.advance(80_000)
+  t.equal(set.status().ageMs, 80_000)
+  const { version } = set
+  await t.rejects(set.find('new', 'ES256'), UNKNOWN)
+  t.equal(issuer.fetches, 2)
+  t.equal(set.status().ageMs, 0)
+  t.equal(set.version, version)
+})
+
+t.test('K1: an interval longer than timers can be does not become a storm of fetches', async t => {
+  const { issuer, set } = await fixture(t, { refreshEveryMs: 60 * 86_400_000 })
+  await set.ready()
+  await new Promise(resolve => setTimeout(resolve, 50))
+  t.equal(issuer.fetches, 1)
+})
+
+t.test('K2: a source that fails is asked once more at once, then ever more rarely', async t => {
+  const waitsMs: unknown[] = []
+  const issuer = await startIssuer(t)
+  issuer.fail('status')
+  const options = issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl } })
+  const log = {
+    warn(facts: object) {
+      if ('retryInMs' in facts) waitsMs.push(facts.retryInMs)
+    },
+    info() {}
+  }
+  const set = createKeySets([options], { nowMs: Date.now, random: () => 0, log }).get(issuer.url)
+  t.teardown(() => set?.close())
+  set?.start()
+  await issuer.waitForFetches(3)
+  while (waitsMs.length < 3) await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(waitsMs.slice(0, 3), [0, 1_000, 2_000])
+})
+
+t.test('a key set that is closed lets go of a fetch that hangs, and says and asks nothing more', async t => {
+  const faults: object[] = []
+  const [asked, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const server = createServer((_request, response) => {
+    response.on('close', gone.resolve)
+    asked.resolve()
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`
+  const options = issuerOptions({ issuer: 'x', keys: { kind: 'jwks_url', url } })
+  const log = { warn: (facts: object) => faults.push(facts), info() {} }
+  const set = createKeySets([options], { nowMs: Date.now, random: () => 0, log }).get('x')
+  set?.start()
+  await asked.promise
+  set?.close()
+  await gone.promise
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(faults, [])
+})
+
+t.test('C8: a key under a new name or for another algorithm is a change, another order is none', async t => {
+  const [a, b] = [makeKey(), makeKey('RS256')]
+  const { issuer, set } = await fixture(t, {}, issuer => issuer.serve({ keys: [a.publicJwk, b.publicJwk] }))
+  await set.ready()
+  const again = async (keys: { kid?: unknown }[]) => {
+    issuer.serve({ keys })
+    const kids = keys.map(key => key.kid).join()
+    while (set.status().kids.join() !== kids) {
+      set.start()
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    return set.version
+  }
+  t.equal(await again([b.publicJwk, a.publicJwk]), 1)
+  t.equal(await again([b.publicJwk, { ...a.publicJwk, kid: 'renamed' }]), 2)
+})
+
 t.test('K6, C5: a key that left the set is no longer active, a new one is at once', async t => {
   const { issuer, set, clock } = await fixture(t, { refreshEveryMs: 20 })
   await set.ready()
@@ -174,6 +275,31 @@ t.test(
   }
 )
 
+t.test('K7: at most four sources are asked at once, and a file waits for none of them', async t => {
+  const issuers = await Promise.all(Array.from({ length: 6 }, () => startIssuer(t)))
+  for (const issuer of issuers) issuer.fail('hang')
+  const key = makeKey()
+  const path = `${t.testdir({ 'jwks.json': JSON.stringify({ keys: [key.publicJwk] }) })}/jwks.json`
+  const sets = createKeySets(
+    [
+      ...issuers.map(issuer => issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl } })),
+      issuerOptions({ issuer: 'https://file', keys: { kind: 'jwks_file', path } })
+    ],
+    { nowMs: Date.now, random: Math.random, log: { warn() {}, info() {} } }
+  )
+  for (const set of sets.values()) set.start()
+  await sets.get('https://file')?.ready()
+  await Promise.all(issuers.slice(0, 4).map(issuer => issuer.waitForFetches(1)))
+  t.strictSame(
+    issuers.map(issuer => issuer.fetches),
+    [1, 1, 1, 1, 0, 0]
+  )
+  // The place of one that ended goes to the next.
+  sets.get(issuers[0]?.url ?? '')?.close()
+  await issuers[4]?.waitForFetches(1)
+  for (const set of sets.values()) set.close()
+})
+
 t.test('K9: keys from a file follow the file; a broken file changes nothing', async t => {
   const [first, second] = [makeKey(), makeKey()]
   const path = `${t.testdir({ 'jwks.json': JSON.stringify({ keys: [first.publicJwk] }) })}/jwks.json`
@@ -203,5 +329,6 @@ t.test('V29: a shared secret is there from the start and never old', async t => 
   await set?.ready()
   clock.advance(10 ** 10)
   t.equal((await set?.find(null, 'HS256'))?.length, 1)
+  t.equal((await set?.find('any name', 'HS256'))?.length, 1)
   await t.rejects(async () => await set?.find(null, 'RS256'), UNKNOWN)
 })

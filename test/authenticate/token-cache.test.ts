@@ -85,7 +85,7 @@ t.test('C6: what was being verified when the cache was flushed does not come in 
   const { generation } = cache
   cache.flush()
   put('k', {}, NOW, generation)
-  cache.putRefusal('n', { reason: 'bad_signature', fromMs: 0, keySet: null }, NOW, generation)
+  cache.putRefusal('n', { reason: 'bad_signature', expMs: null, keys: null }, NOW, generation)
   t.equal(cache.get('k', NOW), null)
   t.equal(cache.getRefusal('n', NOW), null)
 })
@@ -93,13 +93,37 @@ t.test('C6: what was being verified when the cache was flushed does not come in 
 t.test('C8: refusals are remembered apart and briefly, and only for the keys they were found with', async t => {
   const { cache, put, keySet } = fixture({ maxEntries: 2 })
   put('good')
-  for (let i = 0; i < 20_000; i++) cache.putRefusal(`bad-${i}`, { reason: 'bad_signature', fromMs: 0, keySet }, NOW, 0)
+  const keys = { keySet, version: keySet.version }
+  for (let i = 0; i < 20_000; i++) cache.putRefusal(`bad-${i}`, { reason: 'bad_signature', expMs: null, keys }, NOW, 0)
   t.equal(cache.get('good', NOW)?.sub, 's', 'garbage pushes out no good token')
   t.equal(cache.getRefusal('bad-19999', NOW + 44_999), 'bad_signature')
   t.equal(cache.getRefusal('bad-19999', NOW + 45_000), null)
   t.equal(cache.getRefusal('bad-0', NOW), null, 'bounded')
   keySet.version++
   t.equal(cache.getRefusal('bad-19998', NOW), null)
+})
+
+t.test('C8: a refusal that was found with keys that have changed meanwhile is of no use', async t => {
+  const { cache, keySet } = fixture()
+  const keys = { keySet, version: keySet.version }
+  keySet.version++
+  cache.putRefusal('late', { reason: 'bad_signature', expMs: null, keys }, NOW, 0)
+  t.equal(cache.getRefusal('late', NOW), null)
+})
+
+t.test('C8: a refusal ends when the token does, for it would have another reason then', async t => {
+  const { cache } = fixture()
+  cache.putRefusal('soon', { reason: 'bad_signature', expMs: NOW + 5_000, keys: null }, NOW, 0)
+  t.equal(cache.getRefusal('soon', NOW + 4_999), 'bad_signature')
+  t.equal(cache.getRefusal('soon', NOW + 5_000), null)
+  cache.putRefusal('past', { reason: 'expired', expMs: NOW - 5_000, keys: null }, NOW, 0)
+  t.equal(cache.getRefusal('past', NOW + 44_999), 'expired')
+})
+
+t.test('C8: with a clock that was set back, a refused token is judged anew', async t => {
+  const { cache } = fixture()
+  cache.putRefusal('k', { reason: 'expired', expMs: NOW, keys: null }, NOW, 0)
+  t.equal(cache.getRefusal('k', NOW - 1), null)
 })
 
 t.test('C3: the number of entries is bounded, and evictions are counted', async t => {

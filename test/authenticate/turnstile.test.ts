@@ -28,3 +28,27 @@ t.test('V23: a task that fails makes room like any other', async t => {
   await t.rejects(turnstile.enter(async () => Promise.reject(new Error('no'))) ?? Promise.resolve())
   t.equal(await turnstile.enter(async () => 1), 1)
 })
+
+t.test('V23: the one who waits has the next place; a newcomer at that very moment does not make two run', async t => {
+  for (let turns = 0; turns < 6; turns++) {
+    const turnstile = new Turnstile({ maxRunning: 1, maxWaiting: 10 })
+    let running = 0
+    let most = 0
+    const work = async () => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setImmediate(resolve))
+      running--
+    }
+    const newcomer = Promise.withResolvers<unknown>()
+    const arrive = async () => {
+      for (let i = 0; i < turns; i++) await null
+      newcomer.resolve(turnstile.enter(work))
+    }
+    const first = turnstile.enter(async () => {
+      await work()
+      void arrive()
+    })
+    await Promise.all([first, turnstile.enter(work), newcomer.promise])
+    t.equal(most, 1, `${turns} turns of the queue after the first`)
+  }
+})
