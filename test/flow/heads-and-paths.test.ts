@@ -176,7 +176,7 @@ t.test('no caller can hold a socket: slow heads, slow bodies and readers who do 
   slowBody.write(
     `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await w.issuer.sign()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`
   )
-  await w.engine.script({ kind: 'json', body: { text: 'x'.repeat(30_000_000) } })
+  await w.engine.script({ kind: 'flood' })
   const deaf = await openRaw(w.port)
   deaf.pause()
   deaf.write(

@@ -13,6 +13,8 @@ export type Script =
       readonly gapMs?: number
       readonly after?: 'end' | 'hang' | 'reset'
     }
+  /** Sends bytes for as long as they are taken. */
+  | { readonly kind: 'flood' }
   /** Reads the request and never answers. */
   | { readonly kind: 'stall' }
   /** Closes the connection before the answer. */
@@ -44,9 +46,11 @@ const options = JSON.parse(process.env.ENGINE ?? '{}') as { models?: string[]; r
 const received: Received[] = []
 const state: { script: Script; connections: number } = { script: { kind: 'echo' }, connections: 0 }
 
-const tell = (kind: EngineEvent['kind']) => {
-  if (process.connected) process.send?.({ kind, atMs: Date.now() })
+// The tests' process may have gone in the meantime: with a callback, that is no uncaught error.
+const report = (message: object) => {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
+const tell = (kind: EngineEvent['kind']) => report({ kind, atMs: Date.now() })
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -76,6 +80,16 @@ function answer(request: IncomingMessage, response: ServerResponse, seen: Receiv
         else if (script.after !== 'hang') response.end()
       }
       next()
+      return
+    }
+    case 'flood': {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' })
+      const piece = Buffer.alloc(256 * 1024, 'x')
+      const more = () => {
+        while (!response.destroyed && response.write(piece));
+      }
+      response.on('drain', more)
+      more()
       return
     }
     case 'stall':
@@ -127,12 +141,12 @@ server.on('connection', socket => {
   socket.once('close', () => state.connections--)
 })
 server.listen(0, '127.0.0.1', () => {
-  if (process.connected) process.send?.({ hello: (server.address() as AddressInfo).port })
+  report({ hello: (server.address() as AddressInfo).port })
 })
 
 process.on('message', ({ id, verb, argument }: { id: number; verb: string; argument: unknown }) => {
   if (verb === 'script') state.script = argument as Script
   const value = verb === 'requests' ? received : verb === 'connections' ? state.connections : null
-  process.send?.({ id, value })
+  report({ id, value })
 })
 process.on('disconnect', () => process.exit(0))
