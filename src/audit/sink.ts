@@ -8,9 +8,9 @@ export interface AuditSink {
   close(): Promise<void>
 }
 
-/** Lines wait for company so long, or until so many bytes are together: a write of each alone costs more than the call. */
-const FLUSH_EVERY_MS = 20
-const FLUSH_AT_BYTES = 8 * 1024
+/** Lines wait for company so long, or until so many characters are together: a write of each alone costs more than the call. */
+const GATHER_MS = 20
+const GATHER_CHARS = 32 * 1024
 
 /**
  * Opens the audit log: appends, never rewrites; makes the folder when it is missing. Lines are handed to the kernel in
@@ -20,25 +20,36 @@ const FLUSH_AT_BYTES = 8 * 1024
  * @param onError told of every write that failed; the lines stay queued and are tried again
  */
 export function openAuditSink(to: number | string, onError: (err: Error) => void): AuditSink {
-  const out = destination({ dest: to, sync: false, minLength: FLUSH_AT_BYTES, mkdir: true, append: true })
+  const out = destination({ dest: to, sync: false, mkdir: true, append: true })
   out.on('error', onError)
-  let isFlushPlanned = false
+  // Gathered here and not by the destination, which measures all that it holds anew with every line.
+  let gathered = ''
+  let isPlanned = false
   let isClosed = false
-  const flush = () => {
-    isFlushPlanned = false
-    if (!isClosed) out.flush()
+  const handOver = () => {
+    if (gathered === '' || isClosed) return
+    const lines = gathered
+    gathered = ''
+    out.write(lines)
+  }
+  const onTime = () => {
+    isPlanned = false
+    handOver()
   }
   return {
     write: record => {
-      out.write(`${JSON.stringify(record)}\n`)
-      if (isFlushPlanned) return
-      isFlushPlanned = true
-      setTimeout(flush, FLUSH_EVERY_MS).unref()
+      gathered += `${JSON.stringify(record)}\n`
+      if (gathered.length >= GATHER_CHARS) handOver()
+      else if (!isPlanned) {
+        isPlanned = true
+        setTimeout(onTime, GATHER_MS).unref()
+      }
     },
     close: () =>
       new Promise(resolve => {
         out.once('close', () => resolve())
         out.once('error', () => resolve())
+        handOver()
         isClosed = true
         out.end()
       })

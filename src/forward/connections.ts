@@ -1,10 +1,12 @@
 import { buildConnector, Client } from 'undici'
+import { Bag, type Placed } from './bag.ts'
 import type { TargetOptions } from './options.ts'
 
 /** One connection to an engine, for one request at a time. */
-export interface Connection {
+export interface Connection extends Placed {
   readonly client: Client
   isConnected: boolean
+  isDropped: boolean
 }
 
 /**
@@ -15,10 +17,8 @@ export interface Connection {
 export class Connections {
   readonly target: TargetOptions
   readonly #connect: buildConnector.connector
-  readonly #all = new Set<Connection>()
-  /** The warmest last. */
-  readonly #idle: Connection[] = []
-  readonly #place = new Map<Connection, number>()
+  readonly #idle = new Bag<Connection>()
+  #size = 0
   #isClosed = false
 
   constructor(target: TargetOptions) {
@@ -33,39 +33,33 @@ export class Connections {
 
   /** Connections that exist, idle ones included. */
   get size(): number {
-    return this.#all.size
+    return this.#size
   }
 
   /** An idle connection, or a new one that will connect when it is used. */
   take(): Connection {
-    const idle = this.#idle.pop()
-    if (idle !== undefined) {
-      this.#place.delete(idle)
-      return idle
-    }
-    return this.#open()
+    return this.#idle.pop() ?? this.#open()
   }
 
   /** Gives a connection back after a request. One that is no longer connected is dropped. */
   giveBack(connection: Connection): void {
-    if (this.#isClosed || !connection.isConnected) {
-      this.drop(connection)
-      return
-    }
-    this.#place.set(connection, this.#idle.length)
-    this.#idle.push(connection)
+    if (this.#isClosed || !connection.isConnected) this.drop(connection)
+    else this.#idle.add(connection)
   }
 
   /** Ends a connection at once, with whatever is on it. */
   drop(connection: Connection): void {
-    this.#forgetIdle(connection)
-    if (this.#all.delete(connection)) connection.client.destroy().catch(() => {})
+    this.#idle.remove(connection)
+    if (connection.isDropped) return
+    connection.isDropped = true
+    this.#size--
+    connection.client.destroy().catch(() => {})
   }
 
   /** Ends the idle connections; those in use end when they are given back. */
   close(): void {
     this.#isClosed = true
-    for (const connection of [...this.#idle]) this.drop(connection)
+    for (const connection of this.#idle.all()) this.drop(connection)
   }
 
   #open(): Connection {
@@ -80,25 +74,15 @@ export class Connections {
       bodyTimeout: 0,
       maxHeaderSize: 32 * 1024
     })
-    const connection: Connection = { client, isConnected: false }
+    const connection: Connection = { client, isConnected: false, isDropped: false, place: -1 }
     client.on('connect', () => {
       connection.isConnected = true
     })
     client.on('disconnect', () => {
       connection.isConnected = false
-      if (this.#place.has(connection)) this.drop(connection)
+      if (connection.place !== -1) this.drop(connection)
     })
-    this.#all.add(connection)
+    this.#size++
     return connection
-  }
-
-  #forgetIdle(connection: Connection): void {
-    const place = this.#place.get(connection)
-    if (place === undefined) return
-    this.#place.delete(connection)
-    const last = this.#idle.pop()
-    if (last === undefined || last === connection) return
-    this.#idle[place] = last
-    this.#place.set(last, place)
   }
 }

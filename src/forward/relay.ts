@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { NowMs } from '../time.ts'
+import type { Bag, Placed } from './bag.ts'
 import type { Connection, Connections } from './connections.ts'
 import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
@@ -11,6 +12,8 @@ import { isEventStream, responseHeaders } from './headers.ts'
 export interface RelayInit {
   readonly exchange: Exchange
   readonly connections: Connections
+  /** Where the relay stays until the caller's response has closed. */
+  readonly inFlight: Bag<Relay>
   readonly response: ServerResponse
   readonly nowMs: NowMs
   /** Told once, when nothing has been written yet: the refusal leaves by its own door. */
@@ -32,7 +35,8 @@ const CALLER_LEFT = new Error('the caller left')
  * Writes each piece as it comes and stops reading from the engine while the caller's socket is full.
  * Closes the engine's connection as soon as the caller's is closed, before or after the first byte.
  */
-export class Relay implements Dispatcher.DispatchHandler {
+export class Relay implements Dispatcher.DispatchHandler, Placed {
+  place = -1
   readonly #init: RelayInit
   readonly #connection: Connection
   #controller: Dispatcher.DispatchController | null = null
@@ -52,7 +56,11 @@ export class Relay implements Dispatcher.DispatchHandler {
     const { timeouts } = init.connections.target
     this.#clock = setTimeout(() => this.#timeOut('first_byte', timeouts.firstByteMs), timeouts.firstByteMs)
     this.#totalClock = setTimeout(() => this.#timeOut('total', timeouts.totalMs), timeouts.totalMs)
-    init.response.once('close', () => this.#callerClosed())
+    init.inFlight.add(this)
+    init.response.once('close', () => {
+      init.inFlight.remove(this)
+      this.#callerClosed()
+    })
   }
 
   /** Sends the request. Everything that follows comes through the handler's own methods. */
@@ -99,21 +107,19 @@ export class Relay implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#state !== 'answering') return
     const { exchange, response } = this.#init
-    if (exchange.firstByteAtMs === null) {
-      exchange.firstByteAtMs = this.#init.nowMs()
-      this.#restartClock()
-    } else {
-      this.#clock?.refresh()
-    }
+    const isFirst = exchange.firstByteAtMs === null
+    if (isFirst) exchange.firstByteAtMs = this.#init.nowMs()
     exchange.bytesOut += chunk.length
     this.#owedBytes -= chunk.length
-    if (this.#isStream) this.#isAtEventEnd = endsEvent(chunk)
     if (this.#owedBytes === 0) {
       // The whole answer is here: its last piece and its end leave in one write.
       response.end(chunk)
-    } else if (!response.write(chunk)) {
-      this.#pause(controller)
+      return
     }
+    if (isFirst) this.#restartClock()
+    else this.#clock?.refresh()
+    if (this.#isStream) this.#isAtEventEnd = endsEvent(chunk)
+    if (!response.write(chunk)) this.#pause(controller)
   }
 
   onResponseEnd(): void {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GateError } from '../errors.ts'
+import { Bag } from './bag.ts'
 import { Connections } from './connections.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
@@ -11,7 +12,7 @@ export interface Transport {
    * Carries the exchange's call to its target and the answer back to the response.
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
-  relay(init: Omit<RelayInit, 'connections'>, caller: IncomingHttpHeaders): void
+  relay(init: Omit<RelayInit, 'connections' | 'inFlight'>, caller: IncomingHttpHeaders): void
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
   /** Calls in flight. */
@@ -29,19 +30,17 @@ export function createTransport(options: ForwardOptions): Transport {
     const byOrigin = byPool.get(pool) ?? new Map<string, Connections>()
     byPool.set(pool, byOrigin.set(origin, connections))
   }
-  const relays = new Set<Relay>()
+  const inFlight = new Bag<Relay>()
 
   return {
     get inFlight() {
-      return relays.size
+      return inFlight.size
     },
     relay(init, caller) {
       const { call, target, id } = init.exchange
       const connections = byPool.get(target.pool)?.get(target.origin)
       if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: target.origin })
-      const relay = new Relay({ ...init, connections })
-      relays.add(relay)
-      init.response.once('close', () => relays.delete(relay))
+      const relay = new Relay({ ...init, connections, inFlight })
       relay.send({
         method: call.method,
         path: call.path,
@@ -61,7 +60,7 @@ export function createTransport(options: ForwardOptions): Transport {
     },
     close({ cut } = { cut: false }) {
       for (const connections of all) connections.close()
-      if (cut) for (const relay of relays) relay.shutDown()
+      if (cut) for (const relay of inFlight.all()) relay.shutDown()
     }
   }
 }
