@@ -173,14 +173,19 @@ export async function runExplain(
   if (!loaded.ok) return 2
 
   const method = values.method ?? (path === '/v1/models' ? 'GET' : 'POST')
-  const body =
-    values.body === undefined ? defaultBody(method, values.model) : readFileSync(values.body === '-' ? 0 : values.body)
-  const question = {
-    token: token === '-' ? readFileSync(0, 'utf8').trim() : token,
-    method,
-    path,
-    body,
-    from: values.from
+  let question: Question
+  try {
+    const body = values.body === undefined ? defaultBody(method, values.model) : readInput(values.body)
+    question = {
+      token: token === '-' ? readInput('-').toString().trim() : token,
+      method,
+      path,
+      body,
+      from: values.from
+    }
+  } catch (err) {
+    out.stderr.write(`tollgate explain: ${err instanceof Error ? err.message : String(err)}.\n`)
+    return 2
   }
 
   const world = buildDeps({ ...loaded.config, audit: { to: 'stdout' } }, { log: openLog('silent') })
@@ -193,6 +198,10 @@ export async function runExplain(
   } finally {
     await world.close()
   }
+}
+
+function readInput(file: string): Buffer {
+  return readFileSync(file === '-' ? 0 : file)
 }
 
 function defaultBody(method: string, model: string | undefined): Buffer | null {

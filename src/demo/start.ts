@@ -1,20 +1,27 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { openKeyRing } from '../mint/key-ring.ts'
 import { signToken } from '../mint/sign.ts'
 import { serve } from '../serve.ts'
 
 /** What `npm start` runs: the demo engine, and the gate before it with config/quickstart.yaml. */
 const ROOT = resolve(import.meta.dirname, '../..')
-const CONFIG = resolve(ROOT, 'config/quickstart.yaml')
-const DATA = resolve(ROOT, 'data/quickstart')
-const ENGINE_PORT = 8081
 const ISSUER = { issuer: 'https://quickstart.tollgate.local', audience: 'tollgate', role: null, ttlSec: 3600 } as const
 
-const ring = openKeyRing(DATA)
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string', default: resolve(ROOT, 'config/quickstart.yaml') },
+    data: { type: 'string', default: resolve(ROOT, 'data/quickstart') },
+    'engine-port': { type: 'string', default: '8081' }
+  }
+})
+const ring = openKeyRing(values.data)
 const engine = await startEngine()
 if (engine === null) {
-  process.stderr.write(`The demo engine cannot listen on 127.0.0.1:${ENGINE_PORT}: is another program there?\n`)
+  process.stderr.write(
+    `The demo engine cannot listen on 127.0.0.1:${values['engine-port']}: is another program there?\n`
+  )
   process.exitCode = 1
 } else {
   const scopes = ['infer:text']
@@ -23,7 +30,7 @@ if (engine === null) {
   // The gate cannot serve without its engine: what ends one ends the other.
   engine.once('exit', () => process.kill(process.pid, 'SIGTERM'))
   process.exitCode = await serve({
-    configFile: CONFIG,
+    configFile: values.config,
     env: process.env,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -34,7 +41,7 @@ if (engine === null) {
 }
 
 function startEngine(): Promise<ChildProcess | null> {
-  const child = fork(resolve(import.meta.dirname, 'engine.ts'), ['--port', String(ENGINE_PORT)], { execArgv: [] })
+  const child = fork(resolve(import.meta.dirname, 'engine.ts'), ['--port', values['engine-port']], { execArgv: [] })
   return new Promise(settle => {
     child.once('message', () => settle(child))
     child.once('exit', () => settle(null))

@@ -1,0 +1,122 @@
+import { writeFileSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { explain, runExplain } from '../src/explain.ts'
+import { startEngine } from './helpers/engine.ts'
+import { startIssuer } from './helpers/issuer.ts'
+import { world } from './helpers/world.ts'
+
+const CHAT = '/v1/chat/completions'
+
+async function scene(t: Test) {
+  const [engine, issuer] = [await startEngine(t, { models: ['m', 'n'] }), await startIssuer(t)]
+  const dir = t.testdir({ 'duplicate.json': '{"model":"m","model":"n"}', 'faulty.yaml': 'issuers: 7\n' })
+  const file = `${dir}/tollgate.yaml`
+  writeFileSync(
+    file,
+    `issuers: [{ issuer: "${issuer.url}", jwks_url: "${issuer.jwksUrl}", audience: inference }]
+models: { m: { aliases: [mm] }, n: {} }
+pools: { p: { engine: vllm, targets: ["${engine.origin}"] } }
+teams: { team-a: { pool: p, models: [m] } }
+audit: { to: audit.log }
+`
+  )
+  const run = async (...argv: string[]) => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+    const code = await runExplain(argv, { stdout, stderr, env: {} })
+    return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+  }
+  return { engine, issuer, dir, file, run, token: await issuer.sign() }
+}
+
+t.test('an operator sees what each room decides, ending with the pool and the target', async t => {
+  const { engine, file, token, run } = await scene(t)
+  const { code, out } = await run('--config', file, '--token', token, '--path', CHAT, '--model', 'mm')
+  t.equal(code, 0)
+  const rooms = out.split('\n').map(line => line.split(/\s/)[0])
+  t.strictSame(rooms.slice(0, 6), ['accept', 'identify', 'authenticate', 'inspect', 'authorize', 'route'])
+  t.match(out, /team=team-a/)
+  t.match(out, /model=m {2}asked=mm/)
+  t.match(out, `pool=p  target=${engine.origin}`)
+  t.match(out, /The request would be answered\.\n$/)
+  t.notMatch(out, token, 'the token is not shown again')
+  t.equal((await engine.requests()).length, 0, 'nothing is sent but the question for models')
+})
+
+t.test('a refusal names the room, the code and the reason that the caller is not told', async t => {
+  const { file, issuer, run } = await scene(t)
+  const expired = await issuer.sign({ iat: 1_000_000, exp: 1_000_600 })
+  const { code, out } = await run('--config', file, '--token', expired, '--path', CHAT, '--model', 'm')
+  t.equal(code, 1)
+  t.match(out, /authenticate\s+REFUSE {2}TOLLGATE_AUTHENTICATE_INVALID.*reason=expired/)
+  t.match(out, "would be refused by 'authenticate' with TOLLGATE_AUTHENTICATE_INVALID")
+})
+
+t.test('--format json gives the same to a program', async t => {
+  const { file, token, run } = await scene(t)
+  const { code, out } = await run('-c', file, '--token', token, '--path', CHAT, '--model', 'n', '--format', 'json')
+  t.equal(code, 1)
+  const steps = JSON.parse(out)
+  t.match(steps.at(-1), { room: 'route', verdict: 'refuse', code: 'TOLLGATE_ROUTE_MODEL' })
+})
+
+t.test('the list of models is explained with its names', async t => {
+  const { file, token, run } = await scene(t)
+  const { code, out } = await run('--config', file, '--token', token, '--path', '/v1/models')
+  t.equal(code, 0)
+  t.match(out, /the gate lists the models itself {2}models=m\n/)
+})
+
+t.test('a whole body is explained from a file', async t => {
+  const { dir, file, token, run } = await scene(t)
+  const { code, out } = await run('--config', file, '--token', token, '--path', CHAT, '--body', `${dir}/duplicate.json`)
+  t.equal(code, 1)
+  t.match(out, /inspect\s+REFUSE {2}TOLLGATE_INSPECT_DUPLICATE/)
+})
+
+t.test('wrong usage, a missing body and a faulty file are said, exit code 2', async t => {
+  const { dir, file, token, run } = await scene(t)
+  const few = await run('--config', file)
+  t.equal(few.code, 2)
+  t.match(few.err, '--token, --path missing')
+  t.equal((await run('--config', file, '--token', token, '--path', CHAT, '--format', 'xml')).code, 2)
+  const gone = await run('--config', file, '--token', token, '--path', CHAT, '--body', '/nowhere.json')
+  t.equal(gone.code, 2)
+  t.match(gone.err, /tollgate explain: ENOENT.*nowhere\.json/)
+  const bad = await run('--config', `${dir}/faulty.yaml`, '--token', token, '--path', CHAT)
+  t.equal(bad.code, 2)
+  t.match(bad.err, /faulty\.yaml:1:/)
+  t.match((await run('--help')).out, /Usage: tollgate explain/)
+})
+
+t.test('what is explained is what the gate does, question by question', async t => {
+  const w = await world(t)
+  const body = { model: 'm', messages: [], prompt: '', input: '' }
+  const picture = {
+    model: 'm',
+    messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:,' } }] }]
+  }
+  const questions = [
+    { token: await w.issuer.sign() },
+    { token: await w.issuer.sign(), path: '/v1/embeddings' },
+    { token: await w.issuer.sign(), path: '/v1/load_lora_adapter' },
+    { token: await w.issuer.sign(), path: '/v1//chat/completions' },
+    { token: await w.issuer.sign(), body: { ...body, model: 'other' } },
+    { token: await w.issuer.sign(), body: picture },
+    { token: await w.issuer.sign({ scopes: ['infer:text', 'infer:multimodal'] }), body: picture },
+    { token: await w.issuer.sign({ scopes: [] }) },
+    { token: await w.issuer.sign({ scopes: ['model:other:inference'] }) },
+    { token: await w.issuer.sign({ team_id: 'other' }) },
+    { token: await w.issuer.sign({ team_id: undefined }) },
+    { token: await w.issuer.sign({ aud: 'other' }) },
+    { token: 'no.token.atall' }
+  ].map(question => ({ path: CHAT, body: body as object, ...question }))
+  let line = 0
+  for (const { token, path, body } of questions) {
+    const bytes = Buffer.from(JSON.stringify(body))
+    const steps = await explain(w.built, { token, method: 'POST', path, body: bytes, from: '127.0.0.1' })
+    await (await w.ask(path, { token, body: bytes, headers: { 'content-type': 'application/json' } })).text()
+    const audit = await w.audit(++line)
+    t.equal(steps.at(-1)?.code ?? null, audit['tollgate.code'], `${path}: ${audit['event.reason'] ?? 'passed'}`)
+  }
+})
