@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
-import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { explain, runExplain } from '../src/explain.ts'
 import { startEngine } from './helpers/engine.ts'
 import { startIssuer } from './helpers/issuer.ts'
 import { world } from './helpers/world.ts'
+import { Written } from './helpers/written.ts'
 
 const CHAT = '/v1/chat/completions'
 
@@ -22,9 +22,9 @@ audit: { to: audit.log }
 `
   )
   const run = async (...argv: string[]) => {
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+    const [stdout, stderr] = [new Written(), new Written()]
     const code = await runExplain(argv, { stdout, stderr, env: {} })
-    return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+    return { code, out: stdout.text, err: stderr.text }
   }
   return { engine, issuer, dir, file, run, token: await issuer.sign() }
 }

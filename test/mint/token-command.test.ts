@@ -1,13 +1,13 @@
-import { PassThrough } from 'node:stream'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { runToken } from '../../src/mint/token-command.ts'
+import { Written } from '../helpers/written.ts'
 
 async function run(...argv: string[]) {
-  const stdout = new PassThrough()
-  const stderr = new PassThrough()
+  const stdout = new Written()
+  const stderr = new Written()
   const code = await runToken(argv, { stdout, stderr })
-  return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+  return { code, out: stdout.text, err: stderr.text }
 }
 
 t.test('standard output has the token and nothing else; the first use says where the keys are', async t => {
