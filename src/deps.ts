@@ -29,7 +29,10 @@ export interface World {
   close(): Promise<void>
 }
 
-/** Builds the real world from a configuration. Opens the audit log; touches no network before `start`. */
+/**
+ * Builds the real world from a configuration. Opens the audit log; touches no network before `start`.
+ * @throws AuditLogError
+ */
 export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
   const keySets = createKeySets(config.authenticate.issuers, { nowMs, random, log })
@@ -41,8 +44,9 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
     random,
     log
   })
-  const sink = openAuditSink(config.audit.to === 'stdout' ? 1 : config.audit.to.file, err => {
-    log.error({ err }, 'the audit log cannot be written')
+  const sink = openAuditSink(config.audit.to === 'stdout' ? 1 : config.audit.to.file, {
+    onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
+    onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
 
   return {

@@ -5,9 +5,10 @@ import type { Logger } from 'pino'
 import type { AcceptOptions } from './accept/options.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
+import { AuditLogError } from './audit/sink.ts'
 import { loadConfig } from './config/load.ts'
 import { reportFile } from './config/report.ts'
-import { buildDeps, openLog, readTls } from './deps.ts'
+import { buildDeps, openLog, readTls, type World } from './deps.ts'
 
 /** What `serve` is given. */
 export interface ServeOptions {
@@ -25,7 +26,7 @@ export interface ServeOptions {
  * A file with faults starts nothing. The first SIGTERM or SIGINT drains: no new connection, running requests end by
  * themselves within `server.drain.timeout`, streams that do not are ended with an error event. The second ends at once.
  *
- * @returns the exit code: 0 after a stop, 1 for a faulty file or a listener that cannot be opened
+ * @returns the exit code: 0 after a stop, 1 for a faulty file, an audit log or a listener that cannot be opened
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const loaded = loadConfig(options.configFile, options.env)
@@ -36,7 +37,14 @@ export async function serve(options: ServeOptions): Promise<number> {
 
   const log = openLog()
   let isDraining = false
-  const world = buildDeps(config, { log })
+  let world: World
+  try {
+    world = buildDeps(config, { log })
+  } catch (err) {
+    if (!(err instanceof AuditLogError)) throw err
+    options.stderr.write(`tollgate: ${err.message}\n`)
+    return 1
+  }
   const app = await buildApp(world.app)
   const drainCheck = (): Check => ({ name: 'not draining', ok: !isDraining, detail: {} })
   const admin = await buildAdmin({ log, checks: () => [drainCheck(), ...world.checks()] })

@@ -1,4 +1,6 @@
-import { destination } from 'pino'
+import { mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import sonic from 'sonic-boom'
 import type { AuditRecord } from './record.ts'
 
 /** Takes audit records and writes each as one line of JSON. */
@@ -12,20 +14,64 @@ export interface AuditSink {
 const GATHER_MS = 20
 const GATHER_CHARS = 32 * 1024
 
+const RETRY_MS = 1_000
+
+/** So much waits for a disk that takes nothing; then lines are dropped and counted, before the gate itself dies of them. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024
+
+/** The audit log cannot be opened: nothing may be served that is not written down. */
+export class AuditLogError extends Error {
+  constructor(file: string, cause: unknown) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    super(`the audit log ${file} cannot be opened (${code}). Mend it, or change 'audit.to'.`, { cause })
+  }
+}
+
+/** Who is told when writing fails, once, and when it works again. */
+export interface AuditSinkEvents {
+  /** The lines stay queued, in order, and are tried again with the next ones. */
+  onFailing(err: Error): void
+  /** @param dropped lines that were given up meanwhile */
+  onRecovered(dropped: number): void
+}
+
 /**
  * Opens the audit log: appends, never rewrites; makes the folder when it is missing. Lines are handed to the kernel in
  * order, together with those of the next twenty milliseconds; a kill -9 loses no more than those.
  *
  * @param to file descriptor (1 is stdout) or path
- * @param onError told of every write that failed; the lines stay queued and are tried again
+ * @throws AuditLogError when the file cannot be opened for appending
  */
-export function openAuditSink(to: number | string, onError: (err: Error) => void): AuditSink {
-  const out = destination({ dest: to, sync: false, mkdir: true, append: true })
-  out.on('error', onError)
+export function openAuditSink(to: number | string, events: AuditSinkEvents): AuditSink {
+  const fd = typeof to === 'number' ? to : openForAppending(to)
+  const out = new sonic.SonicBoom({ fd, sync: false, minLength: 1, maxLength: MAX_HELD_BYTES })
+  let isFailing = false
+  let isRetryPlanned = false
+  let isClosed = false
+  let dropped = 0
+  out.on('error', err => {
+    if (!isFailing) events.onFailing(err)
+    isFailing = true
+    if (isRetryPlanned) return
+    // When as much is held as may be, no new line sets it going again.
+    isRetryPlanned = true
+    setTimeout(() => {
+      isRetryPlanned = false
+      if (!isClosed) out.flush()
+    }, RETRY_MS).unref()
+  })
+  out.on('write', () => {
+    if (!isFailing) return
+    isFailing = false
+    events.onRecovered(dropped)
+    dropped = 0
+  })
+  out.on('drop', (lines: string) => {
+    dropped += lines.split('\n').length - 1
+  })
   // Gathered here and not by the destination, which measures all that it holds anew with every line.
   let gathered = ''
   let isPlanned = false
-  let isClosed = false
   const handOver = () => {
     if (gathered === '' || isClosed) return
     const lines = gathered
@@ -36,6 +82,16 @@ export function openAuditSink(to: number | string, onError: (err: Error) => void
     isPlanned = false
     handOver()
   }
+  // When the process dies of an uncaught error there is no close.
+  const onExit = () => {
+    handOver()
+    try {
+      out.flushSync()
+    } catch {
+      // Whoever could be told has been told.
+    }
+  }
+  process.once('exit', onExit)
   return {
     write: record => {
       gathered += `${JSON.stringify(record)}\n`
@@ -51,7 +107,17 @@ export function openAuditSink(to: number | string, onError: (err: Error) => void
         out.once('error', () => resolve())
         handOver()
         isClosed = true
+        process.off('exit', onExit)
         out.end()
       })
+  }
+}
+
+function openForAppending(file: string): number {
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+    return openSync(file, 'a', 0o640)
+  } catch (err) {
+    throw new AuditLogError(file, err)
   }
 }

@@ -1,10 +1,19 @@
-import { readFileSync } from 'node:fs'
-import t from 'tap'
-import { openAuditSink } from '../../src/audit/sink.ts'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import t, { type Test } from 'tap'
+import { AuditLogError, openAuditSink } from '../../src/audit/sink.ts'
+
+const quiet = (t: Test) => ({
+  onFailing: (err: Error) => t.fail(String(err)),
+  onRecovered: () => t.fail('nothing was amiss')
+})
 
 t.test('lines are appended in order, each whole, and all of them are there after the close', async t => {
   const file = `${t.testdir({ 'audit.log': '{"old":1}\n' })}/audit.log`
-  const sink = openAuditSink(file, err => t.fail(String(err)))
+  const sink = openAuditSink(file, quiet(t))
   for (let n = 0; n < 500; n++) sink.write({ n, text: 'with\nnewline' })
   await sink.close()
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
@@ -17,8 +26,53 @@ t.test('lines are appended in order, each whole, and all of them are there after
 
 t.test('the folder of the log is made when it is missing', async t => {
   const file = `${t.testdir()}/deep/er/audit.log`
-  const sink = openAuditSink(file, err => t.fail(String(err)))
+  const sink = openAuditSink(file, quiet(t))
   sink.write({ a: 1 })
   await sink.close()
   t.equal(readFileSync(file, 'utf8'), '{"a":1}\n')
 })
+
+t.test('a log that cannot be opened is said at once, with its name and what to do', async t => {
+  const file = `${t.testdir({ file: '' })}/file/audit.log`
+  try {
+    openAuditSink(file, quiet(t))
+    t.fail('it was opened')
+  } catch (err) {
+    t.ok(err instanceof AuditLogError)
+    t.match(err, { message: `the audit log ${file} cannot be opened (EEXIST). Mend it, or change 'audit.to'.` })
+  }
+})
+
+t.test(
+  'a log that takes nothing for a while is told of once; held lines follow in order, the rest is counted',
+  async t => {
+    // A pipe that nobody reads refuses each write, as a full disk does, until somebody reads it again.
+    const path = `${t.testdir()}/pipe`
+    execFileSync('mkfifo', [path])
+    const openReader = () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const first = openReader()
+    const told: string[] = []
+    const [failing, recovered] = [Promise.withResolvers<void>(), Promise.withResolvers<number>()]
+    const sink = openAuditSink(openSync(path, 'w'), {
+      onFailing: err => {
+        told.push((err as NodeJS.ErrnoException).code ?? '')
+        failing.resolve()
+      },
+      onRecovered: recovered.resolve
+    })
+    closeSync(first)
+    const megabyte = 'x'.repeat(1024 * 1024)
+    for (let n = 0; n < 70; n++) sink.write({ n, megabyte })
+    await failing.promise
+
+    const lines = createInterface(new Socket({ fd: openReader(), writable: false }))
+    const seen: number[] = []
+    lines.on('line', line => seen.push(JSON.parse(line).n))
+    sink.write({ n: 70 })
+    const dropped = await recovered.promise
+    t.ok(dropped > 0)
+    await Promise.all([once(lines, 'close'), sink.close()])
+    t.strictSame(told, ['EPIPE'])
+    t.strictSame(seen, [...Array.from({ length: 70 - dropped }, (_, n) => n), 70])
+  }
+)

@@ -80,6 +80,26 @@ t.test('a second signal does not wait', async t => {
   t.equal(await gate.exit, 0)
 })
 
+t.test('an audit log that cannot be opened starts nothing, exit code 1', async t => {
+  const { file } = await scene(t)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('to: audit.log', 'to: jwks.json/audit.log'))
+  const gate = runGate(t, ['serve', '--config', file])
+  t.equal(await gate.exit, 1)
+  t.match(gate.stderr(), /tollgate: the audit log .*jwks\.json\/audit\.log cannot be opened/)
+})
+
+t.test('when nobody reads the audit lines on stdout any more, it is said, and the gate still ends', async t => {
+  const { file, ask } = await scene(t)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('to: audit.log', 'to: stdout'))
+  const gate = runGate(t, ['serve', '--config', file])
+  await isOpen(gate)
+  gate.child.stdout?.destroy()
+  t.equal((await ask()).status, 200)
+  await gate.says('the audit log cannot be written')
+  gate.child.kill('SIGTERM')
+  t.equal(await gate.exit, 0)
+})
+
 t.test("a faulty file starts nothing: `check`'s words, exit code 1", async t => {
   const { file } = await scene(t)
   writeFileSync(file, readFileSync(file, 'utf8').replace('vllm', 'vlmm'))

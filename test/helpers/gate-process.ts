@@ -21,8 +21,9 @@ export interface GateProcess {
 export function runGate(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}): GateProcess {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe']
+    stdio: ['ignore', 'pipe', 'pipe']
   })
+  child.stdout?.resume()
   t.teardown(() => child.kill('SIGKILL'))
   let text = ''
   const waiting = new Set<() => void>()
