@@ -141,7 +141,7 @@ t.test('V2, V24: what has no shape of a token is refused at once, before anythin
 })
 
 t.test(
-  'one token has one spelling: of the sixteen last letters that decode alike, the canonical one opens',
+  'P0-9: one token has one spelling: of the sixteen last letters that decode alike, the canonical one opens',
   async t => {
     const { issuer, verify } = await fixture(t, {}, 'ES256')
     const token = await issuer.sign()
@@ -156,7 +156,7 @@ t.test(
   }
 )
 
-t.test('V18: claims that another reader could read otherwise are refused, though they are signed', async t => {
+t.test('V18, P0-9: claims that another reader could read otherwise are refused, though they are signed', async t => {
   const { issuer, verify } = await fixture(t)
   const nowSec = Math.floor(Date.now() / 1000)
   const rest = `"iss":"${issuer.url}","aud":"inference","sub":"u-1","iat":${nowSec}`
@@ -216,7 +216,7 @@ t.test('V29: with a shared secret, HS256 alone opens, and only with that secret'
 })
 
 t.test(
-  'C1, C2: a token is verified once and remembered by its whole text; another signature is another token',
+  'C1, C2, P0-12: a token is verified once and remembered by its whole text; another signature is another token',
   async t => {
     const { issuer, verify, stats } = await fixture(t)
     const token = await issuer.sign()

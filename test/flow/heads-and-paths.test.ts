@@ -94,7 +94,7 @@ t.test('security 5.1: heads that others might read in another way are refused', 
       head(`Host: a\r\n${Array.from({ length: 101 }, (_, i) => `X-${i}: y\r\n`).join('')}${length}`)
     ],
     [
-      'more headers than Node shows',
+      'P0-15: more headers than Node shows',
       431,
       head(`Host: a\r\n${Array.from({ length: 2000 }, (_, i) => `X${i}:\r\n`).join('')}${length}`)
     ],
