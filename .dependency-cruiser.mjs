@@ -1,6 +1,6 @@
 const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|forward|audit|refuse|mint'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/(exchange|errors|time|units)\\.ts$'
+const vocabulary = '^src/((exchange|errors|time|units)\\.ts$|engines/)'
 
 /** The rules of doors of src/README.md. */
 export default {

@@ -15,10 +15,9 @@ import type { InspectOptions } from './inspect/options.ts'
 import inspect from './inspect/plugin.ts'
 import { dialectOf, errorEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
-import { modelList } from './route/models-list.ts'
 import route from './route/plugin.ts'
 import type { RouteTable } from './route/table.ts'
-import { type NowMs, secFromMs } from './time.ts'
+import type { NowMs } from './time.ts'
 
 /** Everything that the rooms are given. `deps.ts` builds it from a configuration; tests build it by hand. */
 export interface AppDeps {
@@ -65,18 +64,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       mayMultimodal: policy.mayMultimodal
     })
     await gated.register(authorizePlugin, { authorize: policy.authorize })
-    await gated.register(route, { choose: table.choose })
-
-    gated.get('/v1/models', (request, reply) => {
-      const { exchange } = request
-      const { identity } = exchange
-      const names = table.modelsOf(identity).filter(model => policy.mayUseModel(identity, model))
-      const body = JSON.stringify(modelList(names, secFromMs(nowMs())))
-      exchange.status = 200
-      exchange.bytesOut = Buffer.byteLength(body)
-      reply.header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store').send(body)
-    })
-
+    await gated.register(route, { table, mayUseModel: policy.mayUseModel, nowMs })
     await gated.register(forward, {
       transport,
       nowMs,

@@ -51,6 +51,18 @@ export const CODES = {
   },
 
   TOLLGATE_INSPECT_ROUTE: { ...bad, status: 404, code: 'unknown_url', message: 'This route is not served.' },
+  TOLLGATE_INSPECT_CLOSED: {
+    ...bad,
+    status: 404,
+    code: 'unknown_url',
+    message: 'This route of an engine is not open here.'
+  },
+  TOLLGATE_INSPECT_ADMIN: {
+    ...bad,
+    status: 404,
+    code: 'unknown_url',
+    message: 'This is an internal or administration route of an engine. It is never served.'
+  },
   TOLLGATE_INSPECT_METHOD: {
     ...bad,
     status: 405,
@@ -91,6 +103,12 @@ export const CODES = {
     status: 404,
     code: 'model_not_found',
     message: 'The model does not exist or your team may not use it.'
+  },
+  TOLLGATE_ROUTE_OPERATION: {
+    ...bad,
+    status: 404,
+    code: 'unknown_url',
+    message: 'The engine of this model does not serve this route.'
   },
   TOLLGATE_ROUTE_UNKNOWN: {
     ...engine,

@@ -1,3 +1,5 @@
+import type { CallKind } from './engines/operations.ts'
+import type { Engine } from './engines/table.ts'
 import { GateError } from './errors.ts'
 import type { Ms, Sec } from './time.ts'
 import type { Bytes } from './units.ts'
@@ -32,15 +34,12 @@ export interface Identity {
   readonly fingerprint: string
 }
 
-/** What kind of work a call asks of an engine: `infer:text`, `infer:multimodal`, or none of the two. */
-export type CallKind = 'text' | 'multimodal' | 'none'
-
 /** The wire dialect of a path, which decides the shape of errors. */
 export type Dialect = 'openai' | 'anthropic'
 
 /** What is asked, written by `inspect`. */
 export interface Call {
-  /** A short name of the operation, for logs: `chat`, `completions`, `embeddings`, `models`, or a configured route's path. */
+  /** What is asked for, by the names of `engines/operations.ts`: `chat`, `models`, …; or a configured route's path. */
   readonly operation: string
   readonly method: string
   /** The constant path that the engine will see. Never the client's bytes. */
@@ -62,6 +61,7 @@ export interface Call {
 /** To which engine, written by `route`. */
 export interface Target {
   readonly pool: string
+  readonly engine: Engine
   /** `scheme://host:port` of the engine, the key of its connections. Never shown to a caller. */
   readonly origin: string
 }
@@ -96,8 +96,6 @@ export class Exchange {
   ending: Ending | null = null
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
-  /** Why the token was refused, for the log alone: `expired`, `unknown_kid`, … */
-  reason: string | null = null
   #client: Client | undefined
   #identity: Identity | undefined
   #call: Call | undefined

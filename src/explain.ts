@@ -92,11 +92,13 @@ export async function explain(world: World, question: Question): Promise<readonl
       () => app.policy.authorize(identity, call),
       () => ({ scopes: [...identity.scopes] })
     )
-    if (call.operation === 'models') {
+    if (call.operation === 'models' || call.operation === 'model') {
       const models = app.table.modelsOf(identity).filter(model => app.policy.mayUseModel(identity, model))
       await walk(
         'route',
-        () => models,
+        () => {
+          if (call.model !== null && !models.includes(call.model)) throw new GateError('TOLLGATE_ROUTE_MODEL')
+        },
         () => ({ answer: 'the gate lists the models itself', models })
       )
     } else {
@@ -172,7 +174,7 @@ export async function runExplain(
   out.stderr.write(reportFile(file, loaded))
   if (!loaded.ok) return 2
 
-  const method = values.method ?? (path === '/v1/models' ? 'GET' : 'POST')
+  const method = values.method ?? (path.startsWith('/v1/models') ? 'GET' : 'POST')
   let question: Question
   try {
     const body = values.body === undefined ? defaultBody(method, values.model) : readInput(values.body)

@@ -11,7 +11,7 @@ t.test('a room that reads a product before its room has run is told so, never gi
 
 t.test('the way out reads what is known, whatever happened', async t => {
   const exchange = new Exchange({ id: 'r', startedAtMs: 0, method: 'GET', path: '/' })
-  exchange.target = { pool: 'p', origin: 'http://gpu1:8000' }
+  exchange.target = { pool: 'p', engine: 'vllm', origin: 'http://gpu1:8000' }
   t.equal(exchange.target.pool, 'p')
   t.equal(exchange.known.target?.origin, 'http://gpu1:8000')
 })

@@ -1,3 +1,4 @@
+import type { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 
 /** One line of the audit log: flat, with the names of the Elastic Common Schema where it has one. */
@@ -18,7 +19,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'event.dataset': 'tollgate.audit',
     'event.action': call === undefined ? 'request' : call.operation === 'models' ? 'models.list' : 'inference.request',
     'event.outcome': failure === null && exchange.ending === 'answered' ? 'success' : 'failure',
-    'event.reason': exchange.reason ?? failure?.code ?? null,
+    'event.reason': reasonOf(failure),
     'event.duration': (endedAtMs - exchange.startedAtMs) * 1_000_000,
     'http.request.id': exchange.id,
     'http.request.method': exchange.method,
@@ -45,6 +46,13 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'tollgate.outcome': exchange.ending,
     'tollgate.code': failure?.code ?? null
   }
+}
+
+/** What the caller was not told: `expired`, `an administration route of vllm`; else the code. */
+function reasonOf(failure: GateError | null): string | null {
+  if (failure === null) return null
+  const { reason } = failure.detail
+  return typeof reason === 'string' ? reason : failure.code
 }
 
 function cut(text: string, max: number): string {

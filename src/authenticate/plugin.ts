@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Exchange, Identity } from '../exchange.ts'
+import type { Identity } from '../exchange.ts'
 import { readBearer } from './bearer.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -13,7 +13,7 @@ export default fp<Pick<Verifier, 'verify'>>(
       try {
         found = verify(readBearer(request.raw.rawHeaders, exchange.path))
       } catch (err) {
-        done(noted(exchange, err))
+        done(errorFrom(err))
         return
       }
       // A remembered token costs no turn of the event loop.
@@ -27,14 +27,13 @@ export default fp<Pick<Verifier, 'verify'>>(
           exchange.identity = identity
           done()
         },
-        (err: unknown) => done(noted(exchange, err))
+        (err: unknown) => done(errorFrom(err))
       )
     })
   },
   { name: 'tollgate-authenticate', dependencies: ['tollgate-identify'] }
 )
 
-function noted(exchange: Exchange, err: unknown): Error {
-  if (err instanceof GateError && typeof err.detail.reason === 'string') exchange.reason = err.detail.reason
+function errorFrom(err: unknown): Error {
   return err instanceof Error ? err : new GateError('TOLLGATE_INTERNAL', {}, { cause: err })
 }

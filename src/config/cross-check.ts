@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { ENGINES, verdictOf } from '../engines/table.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
 
 type Loose = { readonly [key: string]: unknown }
@@ -96,12 +97,30 @@ function checkRoutes(root: Loose): Finding[] {
     const name = `${String(method)} ${String(path)}`
     if (seen.has(name)) findings.push(error('E306', [...at, 'path'], `${name} stands twice`))
     seen.add(name)
-    if (SHARED.includes(name)) findings.push(error('E306', [...at, 'path'], `${name} is a route of the gate already`))
-    return findings
+    return [...findings, ...checkRoute(root, { method, path, pool }, [...at, 'path'])]
   })
 }
 
-const SHARED = ['POST /v1/chat/completions', 'POST /v1/completions', 'POST /v1/embeddings', 'GET /v1/models']
+/** A route may be opened when no engine that it could reach serves it already, or must never be asked for it. */
+function checkRoute(root: Loose, { method, path, pool }: Loose, at: Path): Finding[] {
+  const name = `${String(method)} ${String(path)}`
+  if (/^GET \/v1\/models(\/|$)/.test(name)) return [error('E306', at, `${name} is answered by the gate itself`)]
+  const pools = mapOf(root.pools)
+  const reached = typeof pool === 'string' ? [pools[pool]] : Object.values(pools)
+  const engines = new Set(reached.map(item => ENGINES.find(engine => engine === mapOf(item).engine)))
+  for (const engine of engines) {
+    const verdict = engine === undefined ? null : verdictOf(engine, String(method), String(path))
+    switch (verdict?.is) {
+      case 'served':
+        return [error('E306', at, `${name} is served already, as ${verdict.operation} of ${engine}`)]
+      case 'gate':
+        return [error('E312', at, `${name} of ${engine} is asked by the gate alone and cannot be opened`)]
+      case 'never':
+        return [error('E312', at, `${name} is ${verdict.what} of ${engine} and cannot be opened`)]
+    }
+  }
+  return []
+}
 
 function checkTeams(root: Loose): Finding[] {
   return Object.entries(mapOf(root.teams)).flatMap(([name, item]) => {

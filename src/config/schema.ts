@@ -6,10 +6,11 @@ import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.t
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
+import { ENGINES, type Engine } from '../engines/table.ts'
 import { type ForwardOptions, originOf, PoolSchemaParts, type PoolYaml, targetOptions } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchema } from '../inspect/options.ts'
-import { ENGINES, type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
+import { type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
 
 const PoolSchema = Type.Object(
   {
@@ -86,12 +87,17 @@ export function configFrom(yaml: FileYaml, file: string): Config {
     admin: adminOptions(yaml.admin),
     identify: identifyOptions(yaml.clients),
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
-    inspect: inspectOptions(yaml.requests, yaml.access.routes, yaml.models),
+    inspect: inspectOptions(
+      yaml.requests,
+      yaml.access.routes,
+      yaml.models,
+      pools.map(([, pool]) => pool.engine as Engine)
+    ),
     authorize: authorizeOptions(yaml.access, yaml.models),
     route: routeOptions(
       pools.map(([name, pool]) => ({
         name,
-        engine: pool.engine as (typeof ENGINES)[number],
+        engine: pool.engine as Engine,
         targets: pool.targets.map(originOf as (target: unknown) => string),
         models: pool.models ?? null
       })),

@@ -1,6 +1,7 @@
 import { GateError } from '../errors.ts'
 import type { Call } from '../exchange.ts'
-import type { Endpoint } from './endpoints.ts'
+import { isBodiless } from './content.ts'
+import type { Endpoint, Found } from './endpoints.ts'
 import { type Span, scanMembers } from './json-scan.ts'
 import { isTextOnly } from './multimodal.ts'
 
@@ -14,11 +15,15 @@ const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
  * @throws TOLLGATE_INSPECT_DUPLICATE, TOLLGATE_INSPECT_DEPTH
  * @throws TOLLGATE_INSPECT_FIELD with `param`
  */
-export function readCall(endpoint: Endpoint, body: Buffer | null, aliases: ReadonlyMap<string, string>): Call {
+export function readCall(
+  { endpoint, pathModel }: Found,
+  body: Buffer | null,
+  aliases: ReadonlyMap<string, string>
+): Call {
   const { operation, method, path, scope, pool } = endpoint
   const base = { operation, method, path, routeScope: scope, routePool: pool }
-  if (endpoint.body === 'none') {
-    return { ...base, kind: endpoint.kind, model: null, modelAsked: null, isStream: false, body: null }
+  if (isBodiless(endpoint)) {
+    return { ...base, kind: endpoint.kind, model: pathModel, modelAsked: pathModel, isStream: false, body: null }
   }
   const bytes = body ?? Buffer.alloc(0)
   const text = decode(bytes)
@@ -65,7 +70,7 @@ function parseObject(text: string): Record<string, unknown> {
 function readModel(fields: Record<string, unknown>, endpoint: Endpoint): string | null {
   const model = Object.hasOwn(fields, 'model') ? fields.model : undefined
   // Engines take a missing model for one of their own choice: nobody has been allowed that one.
-  if (model === undefined && endpoint.body === 'optional-model') return null
+  if (model === undefined && endpoint.model === 'optional') return null
   if (typeof model !== 'string' || !MODEL.test(model)) throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' })
   return model
 }

@@ -5,6 +5,11 @@ import type { Endpoint } from './endpoints.ts'
 
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
 
+/** Whether a request of this route has no body. */
+export function isBodiless({ model }: Endpoint): boolean {
+  return model === 'none' || model === 'path'
+}
+
 /**
  * Judges what the headers say of the body, before a byte of it is read.
  *
@@ -13,7 +18,7 @@ const JSON_TYPE = /^application\/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
  */
 export function checkContent(endpoint: Endpoint, headers: IncomingHttpHeaders, limitBytes: Bytes): void {
   const length = headers['content-length']
-  if (endpoint.body === 'none') {
+  if (isBodiless(endpoint)) {
     if (headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')) {
       throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'a body where none belongs' })
     }

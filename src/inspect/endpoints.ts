@@ -1,98 +1,142 @@
+import { type CallKind, OPERATIONS, type OperationName } from '../engines/operations.ts'
+import { ENGINES, type Engine, rowsOf, verdictOf } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
-import type { CallKind } from '../exchange.ts'
-import type { InspectOptions } from './options.ts'
+import type { ExtraRoute } from './options.ts'
 
-/** One row of the closed table: the only paths and methods that lead to an engine. */
+/** One row of the closed table: the only paths and methods that lead to an engine or to an answer of the gate. */
 export interface Endpoint {
+  /** The operation of the engines' tables, or the path of a route that the operator opened. */
   readonly operation: string
   readonly method: string
   /** The constant that the engine sees. */
   readonly path: string
   /** What the call is when its body has nothing but text. */
   readonly kind: CallKind
-  /** What becomes of the body: read for a model that must be there, read for one that may be, or not allowed. */
-  readonly body: 'model' | 'optional-model' | 'none'
+  /** Where the model stands. `optional`: in the JSON body when it is there at all. `none`: nowhere, and there is no body. */
+  readonly model: 'body' | 'optional' | 'form' | 'path' | 'none'
   readonly scope: string | null
   readonly pool: string | null
+}
+
+/** A route that was asked for. */
+export interface Found {
+  readonly endpoint: Endpoint
+  /** The model that the path names, or null. */
+  readonly pathModel: string | null
 }
 
 /** Looks a request up. */
 export interface Endpoints {
   /**
    * @param rawUrl the request target exactly as it came
-   * @throws TOLLGATE_INSPECT_ROUTE, TOLLGATE_INSPECT_METHOD (with `allow`), TOLLGATE_INSPECT_QUERY
+   * @throws TOLLGATE_INSPECT_ROUTE, TOLLGATE_INSPECT_CLOSED, TOLLGATE_INSPECT_ADMIN (with `reason`),
+   *   TOLLGATE_INSPECT_METHOD (with `allow`), TOLLGATE_INSPECT_QUERY
    */
-  find(method: string, rawUrl: string): Endpoint
+  find(method: string, rawUrl: string): Found
 }
 
-/** The routes that every OpenAI-compatible engine has (engines.md section 1). */
-const SHARED: readonly Endpoint[] = [
-  {
-    operation: 'chat',
-    method: 'POST',
-    path: '/v1/chat/completions',
-    kind: 'text',
-    body: 'model',
-    scope: null,
-    pool: null
-  },
-  {
-    operation: 'completions',
-    method: 'POST',
-    path: '/v1/completions',
-    kind: 'text',
-    body: 'model',
-    scope: null,
-    pool: null
-  },
-  {
-    operation: 'embeddings',
-    method: 'POST',
-    path: '/v1/embeddings',
-    kind: 'text',
-    body: 'model',
-    scope: null,
-    pool: null
-  },
-  { operation: 'models', method: 'GET', path: '/v1/models', kind: 'none', body: 'none', scope: null, pool: null }
-]
+const MODELS: Endpoint = row('models', 'GET', '/v1/models')
+const MODEL: Endpoint = row('model', 'GET', '/v1/models/{id}')
+const MODEL_PREFIX = '/v1/models/'
 
 /** A path that nobody can read in two ways: no escape, no parameter, no backslash, no empty or dot segment, no end slash. */
 const PLAIN = /^(?:\/[A-Za-z0-9._~-]+)+$/
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/
 
 /**
- * Makes the table of a configuration: the shared routes, and those that the operator opened.
+ * Makes the table of a configuration: what its engines serve, what the gate answers, and what the operator opened.
  * @throws TypeError when a route stands twice: the second would take the place of the first, and its scope
  */
-export function createEndpoints(options: Pick<InspectOptions, 'routes'>): Endpoints {
+export function createEndpoints(options: {
+  readonly engines: readonly Engine[]
+  readonly routes: readonly ExtraRoute[]
+}): Endpoints {
   const byPath = new Map<string, Map<string, Endpoint>>()
   const add = (endpoint: Endpoint) => {
     const methods = byPath.get(endpoint.path) ?? new Map<string, Endpoint>()
     if (methods.has(endpoint.method)) throw new TypeError(`${endpoint.method} ${endpoint.path} stands twice`)
     byPath.set(endpoint.path, methods.set(endpoint.method, endpoint))
   }
-  for (const endpoint of SHARED) add(endpoint)
-  for (const { method, path, scope, pool } of options.routes) {
-    const hasBody = method !== 'GET' && method !== 'DELETE'
-    add({ operation: path, method, path, kind: 'none', body: hasBody ? 'optional-model' : 'none', scope, pool })
+  add(MODELS)
+  const served = new Map<string, OperationName>()
+  for (const engine of options.engines) {
+    for (const { route, verdict } of rowsOf(engine)) if (verdict.is === 'served') served.set(route, verdict.operation)
   }
+  for (const [route, operation] of served) add(row(operation, ...split(route)))
+  for (const route of options.routes) add(opened(route))
+  // Those of the configuration first: what they say of a route is what its operator wants to read.
+  const engines = [...new Set([...options.engines, ...ENGINES])]
 
   return {
     find(method, rawUrl) {
       const query = rawUrl.indexOf('?')
       const path = query === -1 ? rawUrl : rawUrl.slice(0, query)
+      // The table holds plain paths alone, so a hit needs no second look.
       const methods = byPath.get(path)
-      // The table holds plain paths alone, so a hit needs no second look; a miss is told apart for the log.
       if (methods === undefined) {
-        const why = PLAIN.test(path) && !DOT_SEGMENT.test(path) ? 'unknown' : 'not plain'
-        throw new GateError('TOLLGATE_INSPECT_ROUTE', { why })
+        const pathModel = method === 'GET' && query === -1 ? modelOf(path) : null
+        if (pathModel !== null) return { endpoint: MODEL, pathModel }
+        throw refusal(engines, method, path)
       }
       const endpoint = methods.get(method)
-      if (endpoint === undefined)
-        throw new GateError('TOLLGATE_INSPECT_METHOD', { allow: [...methods.keys()].join(', ') })
+      if (endpoint === undefined) {
+        const allow = [...methods.keys()].join(', ')
+        throw known(engines, method, path) ?? new GateError('TOLLGATE_INSPECT_METHOD', { allow })
+      }
       if (query !== -1) throw new GateError('TOLLGATE_INSPECT_QUERY')
-      return endpoint
+      return { endpoint, pathModel: null }
     }
   }
+}
+
+function row(operation: OperationName, method: string, path: string): Endpoint {
+  const { kind, model } = OPERATIONS[operation]
+  return { operation, method, path, kind, model, scope: null, pool: null }
+}
+
+function opened({ method, path, scope, pool }: ExtraRoute): Endpoint {
+  const hasBody = method !== 'GET' && method !== 'DELETE'
+  return { operation: path, method, path, kind: 'none', model: hasBody ? 'optional' : 'none', scope, pool }
+}
+
+function split(route: string): [method: string, path: string] {
+  const [method = '', path = ''] = route.split(' ')
+  return [method, path]
+}
+
+/** The only path with a variable: never sent to an engine, so that an escaped slash in it is no trick. */
+function modelOf(path: string): string | null {
+  if (!path.startsWith(MODEL_PREFIX)) return null
+  try {
+    const name = decodeURIComponent(path.slice(MODEL_PREFIX.length))
+    return /^[\x21-\x7e]{1,256}$/.test(name) ? name : null
+  } catch {
+    return null
+  }
+}
+
+/** Why a path is not served: plain paths are looked for in the tables of all engines. */
+function refusal(engines: readonly Engine[], method: string, path: string): GateError {
+  const fromTable = known(engines, method, path)
+  if (fromTable !== null) return fromTable
+  const why = PLAIN.test(path) && !DOT_SEGMENT.test(path) ? 'unknown' : 'not plain'
+  return new GateError('TOLLGATE_INSPECT_ROUTE', { why })
+}
+
+function known(engines: readonly Engine[], method: string, path: string): GateError | null {
+  for (const engine of engines) {
+    const verdict = verdictOf(engine, method, path)
+    if (verdict === null) continue
+    switch (verdict.is) {
+      case 'never':
+        return new GateError('TOLLGATE_INSPECT_ADMIN', { reason: `${verdict.what} of ${engine}` })
+      case 'closed':
+        return new GateError('TOLLGATE_INSPECT_CLOSED', { reason: `${verdict.what} of ${engine}, not opened` })
+      case 'gate':
+        return new GateError('TOLLGATE_INSPECT_ADMIN', { reason: `asked of ${engine} by the gate alone` })
+      case 'served':
+        return new GateError('TOLLGATE_INSPECT_ROUTE', { reason: `served by ${engine}, which no pool runs` })
+    }
+  }
+  return null
 }

@@ -1,15 +1,81 @@
+import {
+  type Fields,
+  isTextContent,
+  isTextDocument,
+  isTextInput,
+  isTextItem,
+  isTextMessage,
+  isTextOrNothing
+} from './text-parts.ts'
+
 /**
  * Tells whether the body of a call asks for anything but text. Decides by the members that are there, not by what
  * `type` says, because engines read `{"type":"text","image_url":…}` as a picture (engines.md section 1.5). Whatever is
  * not known to be text is not text.
  */
-export function isTextOnly(operation: string, body: Readonly<Record<string, unknown>>): boolean {
+export function isTextOnly(operation: string, body: Fields): boolean {
   for (const name of MEDIA_MEMBERS) if (Object.hasOwn(body, name)) return false
-  if (operation === 'chat') return Array.isArray(body.messages) && body.messages.every(isTextMessage)
-  if (Object.hasOwn(body, 'messages')) return false
-  if (operation === 'completions') return isTextInput(body.prompt)
-  if (operation === 'embeddings') return isTextInput(body.input)
-  return false
+  const isText = TEXT_BODIES.get(operation)
+  return isText?.(body) === true
+}
+
+/** Operation → whether what it works on is text. Members that another operation would take are no text here. */
+const TEXT_BODIES: ReadonlyMap<string, (body: Fields) => boolean> = new Map([
+  ['chat', ({ messages }) => areTextMessages(messages)],
+  ['completions', ({ prompt, messages }) => messages === undefined && isTextInput(prompt)],
+  ['responses', isTextResponse],
+  ['messages', isTextAnthropic],
+  ['count_tokens', isTextAnthropic],
+  ['embeddings', isTextForInput],
+  ['classify', isTextForInput],
+  ['pooling', isTextForInput],
+  ['embed', ({ texts, inputs, messages }) => isNothing(inputs, messages) && isTextInput(texts)],
+  [
+    'rerank',
+    ({ query, documents, messages }) => isNothing(messages) && isTextDocument(query) && areDocuments(documents)
+  ],
+  ['score', isTextScore],
+  [
+    'tokenize',
+    ({ prompt, messages, input }) =>
+      input === undefined && (messages === undefined ? isTextInput(prompt) : areTextMessages(messages))
+  ],
+  ['detokenize', ({ tokens }) => isTextInput(tokens)],
+  [
+    'generate',
+    ({ text, prompt, input_ids: ids }) => [text, prompt, ids].every(one => one === undefined || isTextInput(one))
+  ]
+])
+
+function areTextMessages(messages: unknown): boolean {
+  return Array.isArray(messages) && messages.every(isTextMessage)
+}
+
+function areDocuments(documents: unknown): boolean {
+  return Array.isArray(documents) && documents.every(isTextDocument)
+}
+
+function isTextResponse({ input, instructions, messages, prompt }: Fields): boolean {
+  if (!isNothing(messages, prompt) || !isTextOrNothing(instructions)) return false
+  return typeof input === 'string' || (Array.isArray(input) && input.every(isTextItem))
+}
+
+function isTextAnthropic({ system, messages }: Fields): boolean {
+  return isTextContent(system) && areTextMessages(messages)
+}
+
+function isTextForInput({ input, messages }: Fields): boolean {
+  return isNothing(messages) && isTextInput(input)
+}
+
+const SCORED = ['text_1', 'text_2', 'queries', 'documents', 'query', 'items', 'data_1', 'data_2'] as const
+
+function isTextScore(body: Fields): boolean {
+  return isNothing(body.messages) && SCORED.every(name => body[name] === undefined || isTextInput(body[name]))
+}
+
+function isNothing(...values: readonly unknown[]): boolean {
+  return values.every(value => value === undefined || value === null)
 }
 
 /** Top-level members with which one engine or another takes media, embeddings or how to decode them. */
@@ -44,70 +110,9 @@ const MEDIA_MEMBERS = [
   'mm_processor_kwargs',
   'multi_modal_data',
   'images_config',
-  'max_dynamic_patch'
+  'max_dynamic_patch',
+  'file',
+  'files',
+  'urls',
+  'time_series'
 ] as const
-
-const MESSAGE_MEMBERS = new Set([
-  'role',
-  'content',
-  'name',
-  'tool_calls',
-  'tool_call_id',
-  'function_call',
-  'refusal',
-  'reasoning',
-  'reasoning_content',
-  'annotations',
-  'tools',
-  'thinking',
-  'prefix',
-  'partial'
-])
-
-/** Members that hold a text or nothing, in a message and in a part: a list there could hold parts again. */
-const TEXT_VALUED = ['text', 'name', 'refusal', 'reasoning', 'reasoning_content', 'thinking'] as const
-
-const PART_MEMBERS = new Set(['type', 'text', 'thinking', 'refusal', 'cache_control', 'signature'])
-const PART_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal', 'thinking'])
-
-function isTextMessage(message: unknown): boolean {
-  if (!isRecord(message)) return false
-  for (const name of Object.keys(message)) if (!MESSAGE_MEMBERS.has(name)) return false
-  if (!TEXT_VALUED.every(name => isTextOrNothing(message[name]))) return false
-  // A message with an `audio: {id}` of an earlier answer falls out above: it is no text.
-  const { content } = message
-  return (
-    content === undefined ||
-    content === null ||
-    typeof content === 'string' ||
-    (Array.isArray(content) && content.every(isTextPart))
-  )
-}
-
-function isTextPart(part: unknown): boolean {
-  if (typeof part === 'string') return true
-  if (!isRecord(part)) return false
-  for (const name of Object.keys(part)) if (!PART_MEMBERS.has(name)) return false
-  if (!TEXT_VALUED.every(name => isTextOrNothing(part[name]))) return false
-  return typeof part.type === 'string' && PART_TYPES.has(part.type)
-}
-
-/** A text, a list of texts, a list of token ids, or a list of such lists. */
-function isTextInput(input: unknown): boolean {
-  if (typeof input === 'string') return true
-  if (!Array.isArray(input)) return false
-  return input.every(
-    item =>
-      typeof item === 'string' ||
-      typeof item === 'number' ||
-      (Array.isArray(item) && item.every(id => typeof id === 'number'))
-  )
-}
-
-function isTextOrNothing(value: unknown): boolean {
-  return value === undefined || value === null || typeof value === 'string'
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import type { Engine } from '../engines/table.ts'
 import { type Bytes, readBytes, SCOPE, SIZE } from '../units.ts'
 
 /** What `inspect/` needs, from the YAML keys `requests`, `access.routes` and `models.*.aliases`. */
@@ -7,6 +8,8 @@ export interface InspectOptions {
   readonly bodyMultimodalBytes: Bytes
   /** Routes that the operator opens besides the closed table. */
   readonly routes: readonly ExtraRoute[]
+  /** What the pools run: their tables together are what is served. */
+  readonly engines: readonly Engine[]
   /** Alias → model. */
   readonly aliases: ReadonlyMap<string, string>
 }
@@ -65,12 +68,14 @@ export const ExtraRouteSchema = Type.Object(
 export function inspectOptions(
   requests: Static<typeof RequestsSchema>,
   routes: readonly Static<typeof ExtraRouteSchema>[],
-  models: Readonly<Record<string, { readonly aliases: readonly string[] }>>
+  models: Readonly<Record<string, { readonly aliases: readonly string[] }>>,
+  engines: readonly Engine[]
 ): InspectOptions {
   return {
     bodyTextBytes: readBytes(requests.body.text),
     bodyMultimodalBytes: readBytes(requests.body.multimodal),
     routes: routes.map(({ method, path, scope, pool }) => ({ method, path, scope, pool: pool ?? null })),
+    engines: [...new Set(engines)],
     aliases: new Map(Object.entries(models).flatMap(([name, { aliases }]) => aliases.map(alias => [alias, name])))
   }
 }

@@ -5,7 +5,7 @@ import type { Identity } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
 import { readCall } from './call.ts'
 import { checkContent } from './content.ts'
-import type { Endpoint, Endpoints } from './endpoints.ts'
+import type { Endpoints, Found } from './endpoints.ts'
 import type { InspectOptions } from './options.ts'
 
 /** What `inspect` is given. */
@@ -17,7 +17,7 @@ export interface InspectPluginOptions {
 }
 
 interface Asked {
-  readonly endpoint: Endpoint
+  readonly found: Found
   readonly limitBytes: Bytes
 }
 
@@ -27,10 +27,10 @@ export default fp<InspectPluginOptions>(
     const askedBy = new WeakMap<FastifyRequest, Asked>()
 
     app.addHook('onRequest', (request, _reply, done) => {
-      const endpoint = endpoints.find(request.method, request.originalUrl)
+      const found = endpoints.find(request.method, request.originalUrl)
       const limitBytes = mayMultimodal(request.exchange.identity) ? options.bodyMultimodalBytes : options.bodyTextBytes
-      checkContent(endpoint, request.headers, limitBytes)
-      askedBy.set(request, { endpoint, limitBytes })
+      checkContent(found.endpoint, request.headers, limitBytes)
+      askedBy.set(request, { found, limitBytes })
       done()
     })
 
@@ -50,7 +50,7 @@ export default fp<InspectPluginOptions>(
       if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
       const body = Buffer.isBuffer(request.body) ? request.body : null
       request.exchange.bytesIn = body?.length ?? 0
-      request.exchange.call = readCall(asked.endpoint, body, options.aliases)
+      request.exchange.call = readCall(asked.found, body, options.aliases)
       done()
     })
   },

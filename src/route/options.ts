@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import type { Engine } from '../engines/table.ts'
 
 /** What `route/` needs, from the YAML keys `pools`, `models` and `teams`. */
 export interface RouteOptions {
@@ -17,9 +18,6 @@ export interface PoolOptions {
   readonly models: readonly string[] | null
 }
 
-/** The kind of server that a pool's targets run. */
-export type Engine = 'vllm' | 'sglang' | 'lmdeploy' | 'swift' | 'openai'
-
 /** One team. */
 export interface TeamOptions {
   /** Names of pools, in the order in which they are asked for a model. Never empty. */
@@ -27,9 +25,6 @@ export interface TeamOptions {
   /** The models that the team may use; null: all of its pools. */
   readonly models: readonly string[] | null
 }
-
-/** Every kind of server that a pool may name. */
-export const ENGINES = ['vllm', 'sglang', 'lmdeploy', 'swift', 'openai'] as const satisfies readonly Engine[]
 
 /** One item of the YAML key `teams`. */
 export const TeamSchema = Type.Object(

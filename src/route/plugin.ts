@@ -1,13 +1,44 @@
 import fp from 'fastify-plugin'
+import { GateError } from '../errors.ts'
+import type { Call, Exchange, Identity } from '../exchange.ts'
+import { type NowMs, secFromMs } from '../time.ts'
+import { modelCard, modelList } from './models-list.ts'
 import type { RouteTable } from './table.ts'
 
-/** Writes to which engine the call goes. The list of models is the gate's own answer and goes to none. */
-export default fp<Pick<RouteTable, 'choose'>>(
-  async (app, { choose }) => {
-    app.addHook('preHandler', ({ exchange }, _reply, done) => {
-      if (exchange.call.operation !== 'models') exchange.target = choose(exchange.identity, exchange.call)
-      done()
+/** What `route` is given. */
+export interface RoutePluginOptions {
+  readonly table: RouteTable
+  /** Whether the token opens some call of the model: others are not listed. */
+  readonly mayUseModel: (identity: Identity, model: string) => boolean
+  readonly nowMs: NowMs
+}
+
+/** Writes to which engine the call goes. Questions for models are answered here and go to none. */
+export default fp<RoutePluginOptions>(
+  async (app, { table, mayUseModel, nowMs }) => {
+    app.addHook('preHandler', ({ exchange }, reply, done) => {
+      const answer = answerTo(exchange.call, exchange)
+      if (answer === null) {
+        exchange.target = table.choose(exchange.identity, exchange.call)
+        done()
+        return
+      }
+      const body = JSON.stringify(answer)
+      exchange.status = 200
+      exchange.bytesOut = Buffer.byteLength(body)
+      reply.header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store').send(body)
     })
+
+    function answerTo({ operation, model }: Call, { identity }: Exchange): object | null {
+      if (operation !== 'models' && operation !== 'model') return null
+      const names = table.modelsOf(identity).filter(name => mayUseModel(identity, name))
+      const nowSec = secFromMs(nowMs())
+      if (operation === 'models') return modelList(names, nowSec)
+      if (model === null || !names.includes(model)) {
+        throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model })
+      }
+      return modelCard(model, nowSec)
+    }
   },
   { name: 'tollgate-route', dependencies: ['tollgate-authorize'] }
 )

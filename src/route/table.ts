@@ -1,3 +1,4 @@
+import { type Engine, verdictOf } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
 import type { Call, Identity, Target } from '../exchange.ts'
 import type { PoolOptions, RouteOptions, TeamOptions } from './options.ts'
@@ -7,6 +8,7 @@ export interface RouteTable {
   /**
    * @throws TOLLGATE_ROUTE_TEAM when the token names no team, or one that is not served
    * @throws TOLLGATE_ROUTE_MODEL when no pool of the team serves the model
+   * @throws TOLLGATE_ROUTE_OPERATION when the engines that serve the model do not serve the route
    * @throws TOLLGATE_ROUTE_UNKNOWN when a pool that may serve it has not yet said what it serves
    */
   choose(identity: Identity, call: Call): Target
@@ -36,14 +38,22 @@ export function createRouteTable(
         throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
       }
       // The pool that a route names need not serve the model: a training job names one that nothing serves yet.
-      if (call.routePool !== null) return poolNamed(pools, call.routePool).nextTarget()
-      if (call.model === null) return team.first.nextTarget()
+      if (call.routePool !== null) {
+        const pool = poolNamed(pools, call.routePool)
+        if (!pool.offers(call)) throw new GateError('TOLLGATE_ROUTE_OPERATION', { pool: call.routePool })
+        return pool.nextTarget()
+      }
+      if (call.model === null) return firstThatOffers(team, call).nextTarget()
       let isAnyUnknown = false
+      let isOperationMissing = false
       for (const pool of team.pools) {
         const serves = pool.serves(call.model)
-        if (serves === true) return pool.nextTarget()
-        if (serves === null) isAnyUnknown = true
+        if (serves === false) continue
+        if (!pool.offers(call)) isOperationMissing ||= serves === true
+        else if (serves === true) return pool.nextTarget()
+        else isAnyUnknown = true
       }
+      if (isOperationMissing) throw new GateError('TOLLGATE_ROUTE_OPERATION', { model: call.model })
       if (isAnyUnknown) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model: call.model })
       throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
     },
@@ -57,14 +67,11 @@ export function createRouteTable(
 
 class Team {
   readonly pools: readonly Pool[]
-  readonly first: Pool
   readonly #models: ReadonlySet<string> | null
 
   constructor(options: TeamOptions, pools: ReadonlyMap<string, Pool>) {
     this.pools = options.pools.map(name => poolNamed(pools, name))
-    const [first] = this.pools
-    if (first === undefined) throw new TypeError('a team needs a pool')
-    this.first = first
+    if (this.pools.length === 0) throw new TypeError('a team needs a pool')
     this.#models = options.models === null ? null : new Set(options.models)
   }
 
@@ -73,7 +80,14 @@ class Team {
   }
 }
 
+function firstThatOffers(team: Team, call: Call): Pool {
+  const pool = team.pools.find(pool => pool.offers(call))
+  if (pool === undefined) throw new GateError('TOLLGATE_ROUTE_OPERATION')
+  return pool
+}
+
 class Pool {
+  readonly #engine: Engine
   readonly #targets: readonly Target[]
   readonly #configured: ReadonlySet<string> | null
   readonly #learn: () => readonly string[] | null
@@ -82,7 +96,8 @@ class Pool {
   #turn = 0
 
   constructor(options: PoolOptions, learned: (pool: string) => readonly string[] | null) {
-    this.#targets = options.targets.map(origin => ({ pool: options.name, origin }))
+    this.#targets = options.targets.map(origin => ({ pool: options.name, engine: options.engine, origin }))
+    this.#engine = options.engine
     this.#configured = options.models === null ? null : new Set(options.models)
     this.#learn = () => learned(options.name)
   }
@@ -91,6 +106,12 @@ class Pool {
   serves(model: string): boolean | null {
     const models = this.#known()
     return models === null ? null : models.has(model)
+  }
+
+  /** Whether its engine has the route of a call: in its table, or opened by the operator and not forbidden there. */
+  offers({ method, path, routeScope }: Call): boolean {
+    const verdict = verdictOf(this.#engine, method, path)
+    return routeScope === null ? verdict?.is === 'served' : verdict === null || verdict.is === 'closed'
   }
 
   models(): readonly string[] {

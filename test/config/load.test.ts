@@ -91,6 +91,29 @@ serverr: {}
   )
 })
 
+t.test(
+  'a route is opened when it may be: not what is served already, nor what an engine must never be asked',
+  async t => {
+    const open = (method: string, path: string, more = '') =>
+      faultOf(`${NINE}access: { routes: [{ method: ${method}, path: ${path}, scope: x${more} }] }\n`)
+    t.equal(open('POST', '/v1/fine_tuning/jobs'), undefined)
+    t.equal(open('GET', '/v1/realtime'), undefined)
+    t.match(open('POST', '/v1/chat/completions'), { code: 'E306', message: /served already, as chat of vllm/ })
+    t.match(open('GET', '/v1/models'), { code: 'E306' })
+    t.match(open('GET', '/v1/models/x'), { code: 'E306' })
+    t.match(open('POST', '/v1/load_lora_adapter'), { code: 'E312', message: /an administration route of vllm/ })
+    t.match(open('GET', '/metrics'), { code: 'E312', message: /asked by the gate alone/ })
+
+    t.match(open('POST', '/sleep', ', pool: qwen'), { code: 'E312' })
+    t.match(
+      faultOf(
+        `${NINE.replace('pools:\n', `pools:\n  tuner: { engine: swift, targets: ["http://t:1"] }\n`)}access: { routes: [{ method: POST, path: /sleep, scope: x, pool: tuner }] }\n`
+      ) ?? null,
+      null
+    )
+  }
+)
+
 t.test('an unknown key, a missing one and one that stands twice are faults', async t => {
   t.match(faultOf(`${NINE}limits: {}\n`), { code: 'E201', line: 10, column: 1, message: 'unknown key "limits"' })
   t.match(faultOf(NINE.replace('    audience: inference\n', '')), {

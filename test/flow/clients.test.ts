@@ -77,10 +77,14 @@ t.test(
   async t => {
     const w = await world(t)
     const client = new Anthropic({ baseURL: w.url, apiKey: await w.issuer.sign(), maxRetries: 0 })
-    const ask = async (of: Anthropic): Promise<unknown> =>
-      await of.messages.create({ model: 'm', max_tokens: 1, messages: [] }).catch((err: unknown) => err)
-    t.match(await ask(client), { status: 404, error: { type: 'error', error: { type: 'not_found_error' } } })
-    t.match(await w.audit(), { 'user.id': 'u-1', 'tollgate.code': 'TOLLGATE_INSPECT_ROUTE' })
+    const answer = { id: 'msg_1', type: 'message', role: 'assistant', content: [{ type: 'text', text: 'hi' }] }
+    await w.engine.script({ kind: 'json', body: answer })
+    const ask = async (of: Anthropic, model = 'm'): Promise<unknown> =>
+      await of.messages.create({ model, max_tokens: 1, messages: [] }).catch((err: unknown) => err)
+    t.match(await ask(client), answer)
+    t.match(await w.audit(), { 'user.id': 'u-1', 'gen_ai.operation.name': 'messages' })
+    t.match(await ask(client, 'x'), { status: 404, error: { type: 'error', error: { type: 'not_found_error' } } })
+    t.match(await w.audit(2), { 'tollgate.code': 'TOLLGATE_ROUTE_MODEL' })
     const stranger = new Anthropic({ baseURL: w.url, apiKey: 'nonsense', maxRetries: 0 })
     t.match(await ask(stranger), { status: 401, error: { error: { type: 'authentication_error' } } })
   }

@@ -209,6 +209,16 @@ teams: { team-a: { pool: p } }`,
   t.strictSame(await names({ scopes: ['model:org/c:1:inference'] }), ['org/c:1'])
   t.strictSame(await names({ scopes: ['infer:text', 'model:*:inference'] }), ['a', 'b', 'org/c:1'])
   t.strictSame(await names({ scopes: [] }), [])
+  const one = async (path: string, claims: Record<string, unknown> = {}) => {
+    const answer = await w.ask(`/v1/models/${path}`, { method: 'GET', token: await w.issuer.sign(claims) })
+    return answer.status === 200 ? (await answer.json()).id : answer.status
+  }
+  t.equal(await one('a'), 'a')
+  t.equal(await one('org/c:1'), 'org/c:1')
+  t.equal(await one('org%2Fc:1'), 'org/c:1', 'as the OpenAI libraries write it')
+  t.equal(await one('b', { scopes: ['model:a:inference'] }), 404)
+  t.equal(await one('x'), 404)
+  t.strictSame(await w.engine.requests(), [])
 })
 
 t.test('an engine that refuses, resets, redirects or talks nonsense: our code, no address in the body', async t => {

@@ -33,13 +33,13 @@ interface Gate {
 /** The transport behind a plain HTTP server: the room alone, over real sockets. */
 async function gateBefore(t: Test, enginePort: number, more: Partial<TargetOptions> = {}): Promise<Gate> {
   const origin = `http://127.0.0.1:${enginePort}`
-  const target = { pool: 'p', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
+  const target = { pool: 'p', engine: 'vllm', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
   const transport = createTransport({ targets: [target] })
   const refusals: GateError[] = []
   const exchanges: Exchange[] = []
   const server = createServer((request, response) => {
     const exchange = new Exchange({ id: 'r-1', startedAtMs: Date.now(), method: 'POST', path: '/x' })
-    exchange.target = { pool: 'p', origin: target.origin }
+    exchange.target = { pool: 'p', engine: 'vllm', origin: target.origin }
     exchange.call = {
       operation: 'chat',
       method: 'POST',

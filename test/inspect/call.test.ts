@@ -3,7 +3,10 @@ import t from 'tap'
 import { readCall } from '../../src/inspect/call.ts'
 import { createEndpoints } from '../../src/inspect/endpoints.ts'
 
-const endpoints = createEndpoints({ routes: [{ method: 'POST', path: '/jobs', scope: 'task:x', pool: 'p' }] })
+const endpoints = createEndpoints({
+  engines: ['vllm'],
+  routes: [{ method: 'POST', path: '/jobs', scope: 'task:x', pool: 'p' }]
+})
 const chat = endpoints.find('POST', '/v1/chat/completions')
 const read = (text: string | Buffer, aliases: [string, string][] = []) =>
   readCall(chat, Buffer.from(text as string), new Map(aliases))

@@ -2,9 +2,9 @@ import t from 'tap'
 import { checkContent } from '../../src/inspect/content.ts'
 import { createEndpoints } from '../../src/inspect/endpoints.ts'
 
-const endpoints = createEndpoints({ routes: [] })
-const chat = endpoints.find('POST', '/v1/chat/completions')
-const models = endpoints.find('GET', '/v1/models')
+const endpoints = createEndpoints({ engines: ['vllm'], routes: [] })
+const { endpoint: chat } = endpoints.find('POST', '/v1/chat/completions')
+const { endpoint: models } = endpoints.find('GET', '/v1/models')
 const TYPE = { code: 'TOLLGATE_INSPECT_TYPE' }
 
 t.test('P7: JSON in UTF-8 and nothing else, however it is written', async t => {

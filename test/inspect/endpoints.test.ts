@@ -2,22 +2,21 @@ import t from 'tap'
 import { createEndpoints } from '../../src/inspect/endpoints.ts'
 
 const endpoints = createEndpoints({
+  engines: ['vllm'],
   routes: [
     { method: 'POST', path: '/v1/fine_tuning/jobs', scope: 'task:fine-tune:limited', pool: 'tuner' },
     { method: 'GET', path: '/v1/fine_tuning/jobs', scope: 'task:fine-tune:limited', pool: null }
   ]
 })
+const find = (method: string, url: string) => endpoints.find(method, url).endpoint
 const ROUTE = { code: 'TOLLGATE_INSPECT_ROUTE' }
 
 t.test('the shared routes are found by their exact method and path', async t => {
-  t.match(endpoints.find('POST', '/v1/chat/completions'), {
-    operation: 'chat',
-    path: '/v1/chat/completions',
-    kind: 'text'
-  })
-  t.match(endpoints.find('POST', '/v1/completions'), { operation: 'completions' })
-  t.match(endpoints.find('POST', '/v1/embeddings'), { operation: 'embeddings' })
-  t.match(endpoints.find('GET', '/v1/models'), { operation: 'models', kind: 'none', body: 'none' })
+  t.match(find('POST', '/v1/chat/completions'), { operation: 'chat', path: '/v1/chat/completions', kind: 'text' })
+  t.match(find('POST', '/v1/completions'), { operation: 'completions', model: 'body' })
+  t.match(find('POST', '/v1/embeddings'), { operation: 'embeddings' })
+  t.match(find('POST', '/v1/audio/transcriptions'), { operation: 'transcription', kind: 'multimodal', model: 'form' })
+  t.match(find('GET', '/v1/models'), { operation: 'models', kind: 'none', model: 'none' })
 })
 
 t.test('P0-7, P6: every trick with a path is a path that is not served', async t => {
@@ -57,19 +56,55 @@ t.test('P0-7, P6: every trick with a path is a path that is not served', async t
   for (const url of tricks) t.throws(() => endpoints.find('POST', url), ROUTE, url)
 })
 
-t.test('P0-11: administration routes of the engines lead nowhere', async t => {
-  for (const path of [
-    '/invocations',
-    '/metrics',
-    '/docs',
-    '/openapi.json',
-    '/v1/load_lora_adapter',
-    '/collective_rpc',
-    '/generate',
-    '/server_info'
-  ]) {
-    for (const method of ['GET', 'POST', 'PUT', 'DELETE']) t.throws(() => endpoints.find(method, path), ROUTE)
+t.test('P0-11: administration routes lead nowhere, and the log says what they are and of which engine', async t => {
+  for (const [method, path, reason] of [
+    ['POST', '/invocations', 'a second door to every call, with a model of its own in a header of vllm'],
+    ['GET', '/metrics', 'asked of vllm by the gate alone'],
+    ['GET', '/metrics/anything', 'asked of vllm by the gate alone'],
+    ['GET', '/docs', 'a description of the engine of vllm'],
+    ['POST', '/v1/load_lora_adapter', 'an administration route of vllm'],
+    ['DELETE', '/adapters/x', 'an administration route of vllm'],
+    ['POST', '/collective_rpc', 'an administration route of vllm'],
+    ['GET', '/server_info', 'a description of the engine of vllm'],
+    ['GET', '/flush_cache', 'an administration route of sglang'],
+    ['GET', '/terminate', 'an administration route of lmdeploy'],
+    ['POST', '/infer/', 'generation without a model, a key or a bound of swift'],
+    ['GET', '/v1/responses/resp_1', 'a store of answers without owners of vllm']
+  ] as const) {
+    t.throws(() => endpoints.find(method, path), { code: 'TOLLGATE_INSPECT_ADMIN', detail: { reason } }, path)
   }
+})
+
+t.test('what an operator may open is told apart from what is never served, and from what no pool runs', async t => {
+  t.throws(() => endpoints.find('GET', '/v1/realtime'), {
+    code: 'TOLLGATE_INSPECT_CLOSED',
+    detail: { reason: 'realtime speech of vllm, not opened' }
+  })
+  t.throws(() => endpoints.find('POST', '/generate'), { code: 'TOLLGATE_INSPECT_CLOSED' })
+  const { code, reason } = { code: 'TOLLGATE_INSPECT_ROUTE', reason: 'served by sglang, which no pool runs' }
+  t.throws(() => endpoints.find('POST', '/v1/classify'), { code, detail: { reason } })
+})
+
+t.test('several engines serve together what each of them serves', async t => {
+  const both = createEndpoints({ engines: ['lmdeploy', 'sglang'], routes: [] })
+  t.match(both.find('POST', '/v1/encode').endpoint, { operation: 'tokenize' })
+  t.match(both.find('POST', '/v1/classify').endpoint, { operation: 'classify' })
+  t.throws(() => both.find('POST', '/classify'), { code: 'TOLLGATE_INSPECT_CLOSED' })
+})
+
+t.test('a model is asked for by its name, slashes escaped or not; anything else behind it is no route', async t => {
+  for (const [path, pathModel] of [
+    ['/v1/models/qwen', 'qwen'],
+    ['/v1/models/org/qwen', 'org/qwen'],
+    ['/v1/models/org%2Fqwen', 'org/qwen']
+  ] as const) {
+    t.match(endpoints.find('GET', path), { endpoint: { operation: 'model', model: 'path' }, pathModel })
+  }
+  for (const path of ['/v1/models/', '/v1/models/%', '/v1/models/a%00b', '/v1/models/a%0ab', '/v1/models/%20']) {
+    t.throws(() => endpoints.find('GET', path), { code: /TOLLGATE_INSPECT_(ROUTE|ADMIN)/ }, path)
+  }
+  t.throws(() => endpoints.find('GET', '/v1/models/qwen?x'), { code: /TOLLGATE_INSPECT_(ROUTE|ADMIN)/ })
+  t.throws(() => endpoints.find('DELETE', '/v1/models/qwen'), ROUTE)
 })
 
 t.test('a known path with another method says which one it takes', async t => {
@@ -89,13 +124,13 @@ t.test('a query string belongs to no route', async t => {
 })
 
 t.test('a route that the operator opened has its own scope and pool', async t => {
-  t.match(endpoints.find('POST', '/v1/fine_tuning/jobs'), {
+  t.match(find('POST', '/v1/fine_tuning/jobs'), {
     scope: 'task:fine-tune:limited',
     pool: 'tuner',
-    body: 'optional-model',
+    model: 'optional',
     kind: 'none'
   })
-  t.match(endpoints.find('GET', '/v1/fine_tuning/jobs'), { body: 'none', pool: null })
+  t.match(find('GET', '/v1/fine_tuning/jobs'), { model: 'none', pool: null })
 })
 
 t.test("names of JavaScript's own are no methods and no paths", async t => {
@@ -105,8 +140,8 @@ t.test("names of JavaScript's own are no methods and no paths", async t => {
 
 t.test('a route that stands twice does not take the place of the first', async t => {
   const shared = { method: 'POST', path: '/v1/chat/completions', scope: 'task:x', pool: null }
-  t.throws(() => createEndpoints({ routes: [shared] }), TypeError)
+  t.throws(() => createEndpoints({ engines: ['vllm'], routes: [shared] }), TypeError)
   const own = { ...shared, path: '/jobs' }
-  t.throws(() => createEndpoints({ routes: [own, { ...own, scope: 'task:y' }] }), TypeError)
-  t.doesNotThrow(() => createEndpoints({ routes: [own, { ...own, method: 'GET' }] }))
+  t.throws(() => createEndpoints({ engines: ['vllm'], routes: [own, { ...own, scope: 'task:y' }] }), TypeError)
+  t.doesNotThrow(() => createEndpoints({ engines: ['vllm'], routes: [own, { ...own, method: 'GET' }] }))
 })

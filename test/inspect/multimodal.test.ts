@@ -80,3 +80,45 @@ t.test('P10: one strange member is enough to make any chat more than text', asyn
   )
   t.pass()
 })
+
+t.test('P10: every operation is text by the members that it works on, and by no others', async t => {
+  const text = { role: 'user', content: 'hello' }
+  const picture = { role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'http://x' } }] }
+  for (const [operation, body] of [
+    ['responses', { input: 'hello', instructions: 'be brief' }],
+    ['responses', { input: [text, { type: 'function_call_output', call_id: 'c', output: 'x' }] }],
+    ['messages', { system: [{ type: 'text', text: 'be brief' }], messages: [text] }],
+    ['count_tokens', { messages: [text] }],
+    ['rerank', { query: 'q', documents: ['a', { text: 'b' }] }],
+    ['score', { text_1: 'a', text_2: ['b', 'c'] }],
+    ['score', { queries: ['a'], documents: ['b'] }],
+    ['classify', { input: ['a'] }],
+    ['pooling', { input: [1, 2] }],
+    ['embed', { texts: ['a'] }],
+    ['tokenize', { prompt: 'a' }],
+    ['tokenize', { messages: [text] }],
+    ['detokenize', { tokens: [1, 2] }],
+    ['generate', { text: 'a' }],
+    ['generate', { input_ids: [1] }]
+  ] as const)
+    t.ok(isTextOnly(operation, body), `${operation} ${JSON.stringify(body)}`)
+  for (const [operation, body] of [
+    ['responses', { input: [{ type: 'message', role: 'user', content: [{ type: 'input_image' }] }] }],
+    ['responses', { input: 'hello', prompt: { id: 'p' } }],
+    ['responses', { input: 'hello', messages: [picture] }],
+    ['messages', { messages: [picture] }],
+    ['messages', { system: [{ type: 'image' }], messages: [] }],
+    ['count_tokens', { messages: [picture] }],
+    ['rerank', { query: 'q', documents: [{ image: 'x' }] }],
+    ['rerank', { query: { image: 'x' }, documents: [] }],
+    ['score', { data_1: [{ type: 'image_url' }], data_2: 'x' }],
+    ['classify', { messages: [text] }],
+    ['pooling', { input: 'a', messages: [picture] }],
+    ['embed', { texts: ['a'], images: ['x'] }],
+    ['embed', { texts: ['a'], inputs: [{ content: [] }] }],
+    ['tokenize', { messages: [picture] }],
+    ['generate', { text: 'a', image_data: 'x' }],
+    ['generate', { text: { image: 1 } }]
+  ] as const)
+    t.notOk(isTextOnly(operation, body), `${operation} ${JSON.stringify(body)}`)
+})

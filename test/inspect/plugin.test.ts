@@ -8,7 +8,7 @@ import { createEndpoints } from '../../src/inspect/endpoints.ts'
 import inspect from '../../src/inspect/plugin.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../helpers/raw.ts'
 
-const LIMITS = { bodyTextBytes: 100, bodyMultimodalBytes: 1000 }
+const LIMITS = { engines: ['vllm' as const], bodyTextBytes: 100, bodyMultimodalBytes: 1000 }
 const routes = [{ method: 'DELETE', path: '/jobs/one', scope: 'task:x', pool: null }]
 const options = { ...LIMITS, routes, aliases: new Map([['nick', 'the/model']]) }
 

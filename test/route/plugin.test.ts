@@ -11,7 +11,14 @@ const authorize = fp(
     app.addHook('preHandler', (request, _reply, done) => {
       const exchange = new Exchange({ id: request.id, startedAtMs: 0, method: request.method, path: '/' })
       exchange.identity = { sub: 's', team: request.headers['x-team'] ?? null } as Identity
-      exchange.call = { operation: request.headers['x-operation'], model: 'm', routePool: null } as Call
+      exchange.call = {
+        operation: request.headers['x-operation'],
+        method: 'POST',
+        path: '/v1/chat/completions',
+        model: request.headers['x-model'] ?? 'm',
+        routePool: null,
+        routeScope: null
+      } as Call
       request.exchange = exchange
       done()
     })
@@ -19,23 +26,26 @@ const authorize = fp(
   { name: 'tollgate-authorize' }
 )
 
-t.test('a call gets its target, the list of models gets none, a foreign team is refused', async t => {
+t.test('a call gets its target, questions for models are answered here, a foreign team is refused', async t => {
   const app = fastify()
   t.teardown(() => app.close())
   const table = createRouteTable(
     {
-      pools: new Map([['a', { name: 'a', engine: 'vllm', targets: ['http://a1'], models: ['m'] }]]),
+      pools: new Map([['a', { name: 'a', engine: 'vllm', targets: ['http://a1'], models: ['m', 'secret'] }]]),
       teams: new Map([['red', { pools: ['a'], models: null }]])
     },
     { learned: () => null }
   )
   app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
   await app.register(authorize)
-  await app.register(route, { choose: table.choose })
+  await app.register(route, { table, mayUseModel: (_identity, model) => model !== 'secret', nowMs: () => 5_000 })
   app.get('/', (request, reply) => reply.send({ target: request.exchange.known.target ?? null }))
-  const ask = async (operation: string, team: string) =>
-    (await app.inject({ url: '/', headers: { 'x-operation': operation, 'x-team': team } })).json()
-  t.strictSame(await ask('chat', 'red'), { target: { pool: 'a', origin: 'http://a1' } })
-  t.strictSame(await ask('models', 'red'), { target: null })
+  const ask = async (operation: string, team: string, model = 'm') =>
+    (await app.inject({ url: '/', headers: { 'x-operation': operation, 'x-team': team, 'x-model': model } })).json()
+  t.strictSame(await ask('chat', 'red'), { target: { pool: 'a', engine: 'vllm', origin: 'http://a1' } })
+  const card = { id: 'm', object: 'model', created: 5, owned_by: 'tollgate' }
+  t.strictSame(await ask('models', 'red'), { object: 'list', data: [card] })
+  t.strictSame(await ask('model', 'red'), card)
+  t.match(await ask('model', 'red', 'secret'), { code: 'TOLLGATE_ROUTE_MODEL' })
   t.match(await ask('chat', 'blue'), { code: 'TOLLGATE_ROUTE_TEAM' })
 })

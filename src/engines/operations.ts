@@ -1,0 +1,64 @@
+/** What kind of work a call asks of an engine: `infer:text`, `infer:multimodal`, or none of the two. */
+export type CallKind = 'text' | 'multimodal' | 'none'
+
+/** What a route asks an engine to do, the same for every engine that has it. */
+export interface Operation {
+  /** What the call is when its body has nothing but text; `multimodal` when it never has text alone. */
+  readonly kind: CallKind
+  /** Where the name of the model stands: a member of the JSON body, a field of the form, the path, or nowhere. */
+  readonly model: 'body' | 'form' | 'path' | 'none'
+  /** Whether `stream: true` brings server-sent events. */
+  readonly streams: boolean
+}
+
+const text = { kind: 'text', model: 'body' } as const
+
+/** Every operation that the gate understands. The keys are what the audit log calls them. */
+export const OPERATIONS = {
+  chat: { ...text, streams: true },
+  completions: { ...text, streams: true },
+  responses: { ...text, streams: true },
+  messages: { ...text, streams: true },
+  count_tokens: { ...text, streams: false },
+  embeddings: { ...text, streams: false },
+  embed: { ...text, streams: false },
+  rerank: { ...text, streams: false },
+  score: { ...text, streams: false },
+  classify: { ...text, streams: false },
+  pooling: { ...text, streams: false },
+  tokenize: { ...text, streams: false },
+  detokenize: { ...text, streams: false },
+  transcription: { kind: 'multimodal', model: 'form', streams: true },
+  translation: { kind: 'multimodal', model: 'form', streams: true },
+  generate: { kind: 'text', model: 'none', streams: true },
+  realtime: { kind: 'multimodal', model: 'none', streams: false },
+  models: { kind: 'none', model: 'none', streams: false },
+  model: { kind: 'none', model: 'path', streams: false }
+} as const satisfies Record<string, Operation>
+
+/** The name of an operation. */
+export type OperationName = keyof typeof OPERATIONS
+
+/**
+ * Everything that an engine is known to serve, as data (engines.md section 1). A route is written `METHOD /path`;
+ * `{name}` stands for one segment, a `*` at the end for whatever follows.
+ */
+export interface EngineTable {
+  /** Passed on to the engine when the token allows the operation. */
+  readonly serves: Readonly<Partial<Record<OperationName, readonly string[]>>>
+  /** Answered by the gate itself, or asked by it: health, metrics, lists of models. Never passed on. */
+  readonly gate: readonly string[]
+  /** Not passed on unless `access.routes` opens it: what it is, and the routes. */
+  readonly closed: readonly Closed[]
+  /** Never passed on, whatever the token or the configuration says: what it is, and the routes. */
+  readonly never: Readonly<Record<string, readonly string[]>>
+}
+
+/** Routes that an operator may open. */
+export interface Closed {
+  /** What they are, in two or three words. */
+  readonly what: string
+  readonly routes: readonly string[]
+  /** What the gate knows of them when they are open; without it they pass as they are. */
+  readonly operation?: OperationName
+}
