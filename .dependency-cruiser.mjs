@@ -1,4 +1,4 @@
-const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|forward|audit|refuse|mint'
+const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|forward|audit|refuse|mint'
 const room = `^src/(${ROOMS})/`
 const vocabulary = '^src/((exchange|errors|time|units)\\.ts$|engines/)'
 

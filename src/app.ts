@@ -17,6 +17,8 @@ import { dialectOf, errorEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
 import type { RouteTable } from './route/table.ts'
+import shapePlugin from './shape/plugin.ts'
+import type { Shaper } from './shape/shaper.ts'
 import type { NowMs } from './time.ts'
 
 /** Everything that the rooms are given. `deps.ts` builds it from a configuration; tests build it by hand. */
@@ -32,6 +34,7 @@ export interface AppDeps {
   readonly endpoints: Endpoints
   readonly policy: Policy
   readonly table: RouteTable
+  readonly shape: Shaper['shape']
   readonly transport: Transport
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
@@ -65,6 +68,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
     await gated.register(authorizePlugin, { authorize: policy.authorize })
     await gated.register(route, { table, mayUseModel: policy.mayUseModel, nowMs })
+    await gated.register(shapePlugin, { shape: deps.shape })
     await gated.register(forward, {
       transport,
       nowMs,

@@ -14,6 +14,7 @@ import { createClientResolver } from './identify/client-ip.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
 import { createLearner } from './route/learner.ts'
 import { createRouteTable } from './route/table.ts'
+import { createShaper } from './shape/shaper.ts'
 import type { NowMs } from './time.ts'
 
 /** The real world behind the rooms, and how to begin and end it. */
@@ -62,6 +63,7 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
       endpoints: createEndpoints(config.inspect),
       policy: createPolicy(config.authorize),
       table: createRouteTable(config.route, { learned: learner.learned }),
+      shape: createShaper(config.shape).shape,
       transport,
       audit: exchange => sink.write(auditRecord(exchange))
     },

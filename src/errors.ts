@@ -119,6 +119,13 @@ export const CODES = {
     shouldRetry: true
   },
 
+  TOLLGATE_SHAPE_CAP: { ...value, message: 'A field of the body is over the limit of this gate.' },
+  TOLLGATE_SHAPE_FIELD: { ...value, message: 'A field of the body is not allowed here.' },
+  TOLLGATE_SHAPE_MEDIA: {
+    ...value,
+    message: 'Pictures, sound and video must come as data: URLs, or from a host that the operator named.'
+  },
+
   TOLLGATE_FORWARD_UNREACHABLE: {
     ...engine,
     status: 503,

@@ -54,8 +54,27 @@ export interface Call {
   /** The model as the caller wrote it. */
   readonly modelAsked: string | null
   readonly isStream: boolean
-  /** The bytes to send, or null for calls without a body. */
-  readonly body: Buffer | null
+}
+
+/** Where a member of the outermost object of a JSON text stands: its name from `nameAt`, its value from `start` up to `end`. */
+export interface Span {
+  readonly nameAt: number
+  readonly start: number
+  readonly end: number
+}
+
+/** A JSON body that has been read: its bytes as they came, where each member stands in them, and what they say. */
+export interface Content {
+  readonly bytes: Buffer
+  /** In the order of the text. */
+  readonly members: ReadonlyMap<string, Span>
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** The body as the engine will see it. */
+export interface Outgoing {
+  readonly bytes: Buffer
+  readonly type: string
 }
 
 /** To which engine, written by `route`. */
@@ -94,6 +113,12 @@ export class Exchange {
   bytesOut: Bytes = 0
   status: number | null = null
   ending: Ending | null = null
+  /** The body as it was read, from `inspect` to `shape`; null for calls without one, and when `shape` is done with it. */
+  content: Content | null = null
+  /** The body as the engine will see it, written by `shape`; null for calls without one. */
+  outgoing: Outgoing | null = null
+  /** Fields of the body that the engine does not get, for the log. */
+  removed: readonly string[] = []
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
   #client: Client | undefined

@@ -82,10 +82,10 @@ export async function explain(world: World, question: Question): Promise<readonl
       client => ({ ip: client.ip })
     )
     const identity = await walk('authenticate', () => app.verify(readBearer(rawHeaders, question.path)), identityFacts)
-    const call = await walk(
+    const { call, content } = await walk(
       'inspect',
       () => readCall(app.endpoints.find(question.method, question.path), question.body, app.inspect.aliases),
-      callFacts
+      read => callFacts(read.call)
     )
     await walk(
       'authorize',
@@ -102,11 +102,18 @@ export async function explain(world: World, question: Question): Promise<readonl
         () => ({ answer: 'the gate lists the models itself', models })
       )
     } else {
-      await walk(
+      const target = await walk(
         'route',
         () => app.table.choose(identity, call),
-        target => ({ pool: target.pool, target: target.origin })
+        found => ({ pool: found.pool, engine: found.engine, target: found.origin })
       )
+      if (content !== null) {
+        await walk(
+          'shape',
+          () => app.shape({ content, call, identity, target }),
+          ({ bytes, removed }) => ({ bytes: bytes.length, removed })
+        )
+      }
     }
   } catch (err) {
     if (!(err instanceof GateError)) throw err

@@ -31,6 +31,20 @@ export function readBytes(text: string): Bytes {
   return Number(match[1]) * BYTES[match[2] as keyof typeof BYTES]
 }
 
+/** A count as people write it: a whole number, with K, M or G for thousands, millions and billions. */
+export const COUNT_PATTERN = /^(\d{1,9})([KMG]?)$/
+const COUNTS = { '': 1, K: 1e3, M: 1e6, G: 1e9 } as const
+
+/**
+ * Reads `64`, `32K`, `2M`, `5G`, and plain numbers.
+ * @throws TypeError when the text is no count; the schema has refused such a text before.
+ */
+export function readCount(text: string | number): number {
+  const match = COUNT_PATTERN.exec(String(text))
+  if (match === null) throw new TypeError(`not a count: ${text}`)
+  return Number(match[1]) * COUNTS[match[2] as keyof typeof COUNTS]
+}
+
 /** `host:port`, `[v6]:port`, or `:port` for every address. */
 export const ADDRESS_PATTERN = /^(|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/
 
@@ -49,6 +63,8 @@ export const DURATION = {
 } as const
 /** Schema of a size. */
 export const SIZE = { pattern: SIZE_PATTERN.source, expected: 'a size such as 512KiB, 2MiB or 64MiB' } as const
+/** Schema of a count. */
+export const COUNT = { pattern: COUNT_PATTERN.source, expected: 'a number such as 64, 32K or 2M' } as const
 /** Schema of an address to listen on. */
 export const ADDRESS = {
   pattern: ADDRESS_PATTERN.source,

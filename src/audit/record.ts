@@ -39,6 +39,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'tollgate.token.fp': identity?.fingerprint ?? null,
     'gen_ai.operation.name': call?.operation ?? null,
     'gen_ai.request.model': call?.model == null ? null : cut(call.model, 256),
+    'tollgate.removed': exchange.removed.length === 0 ? null : cut(exchange.removed.join(','), 512),
     'tollgate.stream': call?.isStream ?? null,
     'tollgate.pool': target?.pool ?? null,
     'tollgate.target': target?.origin ?? null,

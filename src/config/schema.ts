@@ -9,8 +9,9 @@ import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema
 import { ENGINES, type Engine } from '../engines/table.ts'
 import { type ForwardOptions, originOf, PoolSchemaParts, type PoolYaml, targetOptions } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
-import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchema } from '../inspect/options.ts'
+import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
 import { type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
+import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
 
 const PoolSchema = Type.Object(
   {
@@ -25,6 +26,7 @@ const PoolSchema = Type.Object(
       })
     ),
     api_key: PoolSchemaParts.api_key,
+    isolate_cache: IsolateCacheSchema,
     balance: Type.Enum(['round_robin'], { default: 'round_robin', description: 'How a target is chosen.' }),
     timeouts: PoolSchemaParts.timeouts
   },
@@ -40,7 +42,10 @@ export const FileSchema = Type.Object(
     clients: ClientsSchema,
     issuers: Type.Array(IssuerSchema, { minItems: 1, description: 'Whose tokens are believed.' }),
     tokens: TokensSchema,
-    requests: RequestsSchema,
+    requests: Type.Object(
+      { ...RequestsSchemaParts, ...ShapeSchemaParts },
+      { additionalProperties: false, default: {}, description: 'What requests may carry.' }
+    ),
     access: Type.Object(
       {
         ...AccessSchemaParts,
@@ -74,6 +79,7 @@ export interface Config {
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
   readonly route: RouteOptions
+  readonly shape: ShapeOptions
   readonly forward: ForwardOptions
   readonly audit: AuditOptions
 }
@@ -102,6 +108,10 @@ export function configFrom(yaml: FileYaml, file: string): Config {
         models: pool.models ?? null
       })),
       yaml.teams
+    ),
+    shape: shapeOptions(
+      yaml.requests,
+      pools.map(([name, pool]) => ({ name, isolateCache: pool.isolate_cache, secret: pool.api_key ?? null }))
     ),
     forward: {
       targets: pools.flatMap(([name, pool]) =>

@@ -14,10 +14,11 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 export function requestHeaders(init: {
   readonly caller: IncomingHttpHeaders
   readonly requestId: string
-  readonly hasBody: boolean
+  /** Of the body as the engine gets it; null without one. */
+  readonly contentType: string | null
   readonly apiKey: string | null
 }): string[] {
-  const { caller, requestId, hasBody, apiKey } = init
+  const { caller, requestId, contentType, apiKey } = init
   const headers = [
     'accept',
     printable(caller.accept) ?? '*/*',
@@ -26,7 +27,7 @@ export function requestHeaders(init: {
     'x-request-id',
     requestId
   ]
-  if (hasBody) headers.push('content-type', 'application/json')
+  if (contentType !== null) headers.push('content-type', contentType)
   if (apiKey !== null) headers.push('authorization', `Bearer ${apiKey}`)
   const { traceparent } = caller
   if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) headers.push('traceparent', traceparent)

@@ -50,5 +50,5 @@ export default fp<ForwardPluginOptions>(
       }
     })
   },
-  { name: 'tollgate-forward', dependencies: ['tollgate-route'] }
+  { name: 'tollgate-forward', dependencies: ['tollgate-shape'] }
 )

@@ -37,7 +37,7 @@ export function createTransport(options: ForwardOptions): Transport {
       return inFlight.size
     },
     relay(init, caller) {
-      const { call, target, id } = init.exchange
+      const { call, target, id, outgoing } = init.exchange
       const connections = byPool.get(target.pool)?.get(target.origin)
       if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: target.origin })
       const relay = new Relay({ ...init, connections, inFlight })
@@ -47,10 +47,10 @@ export function createTransport(options: ForwardOptions): Transport {
         headers: requestHeaders({
           caller,
           requestId: id,
-          hasBody: call.body !== null,
+          contentType: outgoing?.type ?? null,
           apiKey: connections.target.apiKey
         }),
-        body: call.body
+        body: outgoing?.bytes ?? null
       })
     },
     async fetchModels(origin) {

@@ -1,15 +1,21 @@
 import { GateError } from '../errors.ts'
-import type { Call } from '../exchange.ts'
+import type { Call, Content } from '../exchange.ts'
 import { isBodiless } from './content.ts'
 import type { Endpoint, Found } from './endpoints.ts'
-import { type Span, scanMembers } from './json-scan.ts'
+import { scanMembers } from './json-scan.ts'
 import { isTextOnly } from './multimodal.ts'
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
 
+/** A call, and the body that it was read from. */
+export interface ReadCall {
+  readonly call: Call
+  readonly content: Content | null
+}
+
 /**
- * Reads what is asked from the bytes of the body. The bytes go on as they came; only an alias is replaced, in place.
+ * Reads what is asked from the bytes of the body. Changes nothing: that is for `shape`, when the engine is known.
  *
  * @throws TOLLGATE_INSPECT_JSON when the body is no JSON object in UTF-8
  * @throws TOLLGATE_INSPECT_DUPLICATE, TOLLGATE_INSPECT_DEPTH
@@ -19,27 +25,29 @@ export function readCall(
   { endpoint, pathModel }: Found,
   body: Buffer | null,
   aliases: ReadonlyMap<string, string>
-): Call {
+): ReadCall {
   const { operation, method, path, scope, pool } = endpoint
   const base = { operation, method, path, routeScope: scope, routePool: pool }
   if (isBodiless(endpoint)) {
-    return { ...base, kind: endpoint.kind, model: pathModel, modelAsked: pathModel, isStream: false, body: null }
+    const call = { ...base, kind: endpoint.kind, model: pathModel, modelAsked: pathModel, isStream: false }
+    return { call, content: null }
   }
   const bytes = body ?? Buffer.alloc(0)
   const text = decode(bytes)
   // Before the parser: depth is a matter of its memory.
   const members = scanMembers(bytes)
   const fields = parseObject(text)
+  checkNumbers(fields, '')
   const modelAsked = readModel(fields, endpoint)
-  const model = modelAsked === null ? null : (aliases.get(modelAsked) ?? modelAsked)
-  return {
+  const kind = endpoint.kind === 'text' && !isTextOnly(operation, fields) ? 'multimodal' : endpoint.kind
+  const call = {
     ...base,
-    kind: endpoint.kind === 'text' && !isTextOnly(operation, fields) ? 'multimodal' : endpoint.kind,
-    model,
+    kind,
+    model: modelAsked === null ? null : (aliases.get(modelAsked) ?? modelAsked),
     modelAsked,
-    isStream: readStream(fields),
-    body: model === modelAsked || model === null ? bytes : splice(bytes, members.get('model'), JSON.stringify(model))
+    isStream: readStream(fields)
   }
+  return { call, content: { bytes, members, fields } }
 }
 
 function decode(bytes: Buffer): string {
@@ -67,6 +75,17 @@ function parseObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
+/** 1e400 is infinite to one reader, a fault to another. The depth is bounded by the scan. */
+function checkNumbers(value: unknown, param: string): void {
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new GateError('TOLLGATE_INSPECT_FIELD', { param })
+  } else if (Array.isArray(value)) {
+    for (const item of value) checkNumbers(item, param)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value)) checkNumbers(item, param === '' ? name.slice(0, 64) : param)
+  }
+}
+
 function readModel(fields: Record<string, unknown>, endpoint: Endpoint): string | null {
   const model = Object.hasOwn(fields, 'model') ? fields.model : undefined
   // Engines take a missing model for one of their own choice: nobody has been allowed that one.
@@ -80,10 +99,4 @@ function readStream(fields: Record<string, unknown>): boolean {
   if (stream === undefined || stream === null) return false
   if (typeof stream !== 'boolean') throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'stream' })
   return stream
-}
-
-/** Replaces the bytes of one value; every other byte stays as it came. */
-export function splice(bytes: Buffer, span: Span | undefined, text: string): Buffer {
-  if (span === undefined) return bytes
-  return Buffer.concat([bytes.subarray(0, span.start), Buffer.from(text), bytes.subarray(span.end)])
 }

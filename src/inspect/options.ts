@@ -23,27 +23,26 @@ export interface ExtraRoute {
   readonly pool: string | null
 }
 
-/** The YAML key `requests`. */
-export const RequestsSchema = Type.Object(
-  {
-    body: Type.Object(
-      {
-        text: Type.String({
-          ...SIZE,
-          default: '2MiB',
-          description: 'Longest body of a caller who may send text alone.'
-        }),
-        multimodal: Type.String({
-          ...SIZE,
-          default: '64MiB',
-          description: 'Longest body of a caller who may send pictures and sound.'
-        })
-      },
-      { additionalProperties: false, default: {}, description: 'Bounds of request bodies.' }
-    )
-  },
-  { additionalProperties: false, default: {}, description: 'What requests may carry.' }
-)
+/** The parts of the YAML key `requests` that bodies are read by. */
+export const RequestsSchemaParts = {
+  body: Type.Object(
+    {
+      text: Type.String({
+        ...SIZE,
+        default: '2MiB',
+        description: 'Longest body of a caller who may send text alone.'
+      }),
+      multimodal: Type.String({
+        ...SIZE,
+        default: '64MiB',
+        description: 'Longest body of a caller who may send pictures and sound.'
+      })
+    },
+    { additionalProperties: false, default: {}, description: 'Bounds of request bodies.' }
+  )
+}
+
+const RequestsSchema = Type.Object(RequestsSchemaParts)
 
 /** One item of the YAML key `access.routes`. */
 export const ExtraRouteSchema = Type.Object(

@@ -50,7 +50,9 @@ export default fp<InspectPluginOptions>(
       if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
       const body = Buffer.isBuffer(request.body) ? request.body : null
       request.exchange.bytesIn = body?.length ?? 0
-      request.exchange.call = readCall(asked.found, body, options.aliases)
+      const { call, content } = readCall(asked.found, body, options.aliases)
+      request.exchange.call = call
+      request.exchange.content = content
       done()
     })
   },

@@ -36,8 +36,7 @@ t.test('an answered call names who, what, where, how long and how much', async t
     routePool: null,
     model: 'qwen',
     modelAsked: 'q',
-    isStream: true,
-    body: Buffer.from('{"secret":"prompt"}')
+    isStream: true
   }
   exchange.target = { pool: 'p', engine: 'vllm', origin: 'http://gpu1:8000' }
   exchange.status = 200

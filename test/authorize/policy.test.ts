@@ -33,7 +33,6 @@ const call = (of: Partial<Call> = {}): Call => ({
   model: 'qwen',
   modelAsked: 'qwen',
   isStream: false,
-  body: null,
   ...of
 })
 function outcome(

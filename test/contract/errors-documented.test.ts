@@ -30,6 +30,7 @@ t.test('a code is named after the room that throws it', async t => {
     'AUTHORIZE',
     'LIMIT',
     'ROUTE',
+    'SHAPE',
     'FORWARD',
     'METER',
     'MINT'

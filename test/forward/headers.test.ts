@@ -2,7 +2,7 @@ import t from 'tap'
 import { isEventStream, requestHeaders, responseHeaders } from '../../src/forward/headers.ts'
 
 function sent(caller: Record<string, string>, apiKey: string | null = null): Record<string, string> {
-  const flat = requestHeaders({ caller, requestId: 'r-1', hasBody: true, apiKey })
+  const flat = requestHeaders({ caller, requestId: 'r-1', contentType: 'application/json', apiKey })
   return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])))
 }
 

@@ -49,9 +49,9 @@ async function gateBefore(t: Test, enginePort: number, more: Partial<TargetOptio
       routePool: null,
       model: 'm',
       modelAsked: 'm',
-      isStream: true,
-      body: Buffer.from('{"model":"m"}')
+      isStream: true
     }
+    exchange.outgoing = { bytes: Buffer.from('{"model":"m"}'), type: 'application/json' }
     exchanges.push(exchange)
     transport.relay(
       {

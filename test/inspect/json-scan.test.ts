@@ -99,3 +99,61 @@ t.test('a text that begins like an object is refused by its depth, although it n
   }
   t.throws(() => scanMembers(Buffer.from('['.repeat(1000))), { code: 'TOLLGATE_INSPECT_JSON' })
 })
+
+t.test('a name stands once in every object, at whatever depth and however it is escaped', async t => {
+  for (const text of [
+    '{"a":{"b":1,"b":2}}',
+    '{"a":[{"b":1},{"b":1,"c":2,"\\u0062":3}]}',
+    '{"a":{"x":{"y":[],"y":{}}}}',
+    `{"a":{${Array.from({ length: 40 }, (_, i) => `"k${i}":1`).join(',')},"k7":1}}`
+  ]) {
+    t.throws(() => scanMembers(Buffer.from(text)), { code: 'TOLLGATE_INSPECT_DUPLICATE' }, text.slice(0, 40))
+  }
+  for (const text of [
+    '{"a":{"b":1,"c":{"b":2}},"d":{"b":3}}',
+    '{"a":[{"b":1},{"b":2}],"b":["b","b"]}',
+    '{"a":{"b":"b","c":"b"}}',
+    `{"a":{${Array.from({ length: 40 }, (_, i) => `"k${i}":"k1"`).join(',')}}}`
+  ]) {
+    t.doesNotThrow(() => scanMembers(Buffer.from(text)), text.slice(0, 40))
+  }
+})
+
+t.test('duplicates are found exactly where JSON.parse would lose a member', async () => {
+  const name = fc.constantFrom('"a"', '"b"', '"\\u0061"', '"c d"')
+  const { value } = fc.letrec<{ value: string }>(tie => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom('1', '"a"', 'null', '"{\\"a\\":1}"'),
+      fc.array(tie('value'), { maxLength: 3 }).map(items => `[${items.join(',')}]`),
+      fc
+        .array(fc.tuple(name, tie('value')), { maxLength: 4 })
+        .map(all => `{${all.map(pair => pair.join(':')).join(' ,')}}`)
+    )
+  }))
+  fc.assert(
+    fc.property(value, text => {
+      const whole = `{"root":${text}}`
+      // Counted by hand: names in the text outside of strings, against members that survive the parser.
+      const named = [...whole.matchAll(/"(?:[^"\\]|\\.)*"(?=:)/g)].filter(match => !isInside(whole, match.index)).length
+      let kept = 0
+      JSON.parse(whole, (_key, item) => {
+        if (typeof item === 'object' && item !== null && !Array.isArray(item)) kept += Object.keys(item).length
+        return item
+      })
+      try {
+        scanMembers(Buffer.from(whole))
+        return named === kept
+      } catch (err) {
+        return (err as GateError).code === 'TOLLGATE_INSPECT_DUPLICATE' && named > kept
+      }
+    })
+  )
+})
+
+/** Whether an index of a JSON text is inside a string. */
+function isInside(text: string, index: number): boolean {
+  return [...text.matchAll(/"(?:[^"\\]|\\.)*"/g)].some(
+    match => match.index < index && index < match.index + match[0].length
+  )
+}

@@ -8,7 +8,12 @@ import { createEndpoints } from '../../src/inspect/endpoints.ts'
 import inspect from '../../src/inspect/plugin.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../helpers/raw.ts'
 
-const LIMITS = { engines: ['vllm' as const], bodyTextBytes: 100, bodyMultimodalBytes: 1000 }
+const LIMITS = {
+  engines: ['vllm' as const],
+
+  bodyTextBytes: 100,
+  bodyMultimodalBytes: 1000
+}
 const routes = [{ method: 'DELETE', path: '/jobs/one', scope: 'task:x', pool: null }]
 const options = { ...LIMITS, routes, aliases: new Map([['nick', 'the/model']]) }
 
@@ -85,7 +90,7 @@ const bodyOf = (bytes: number) => {
 const codeOf = ({ status, body }: RawAnswer) => `${status} ${(JSON.parse(body) as { code: string }).code}`
 
 t.test('the body goes on byte by byte, also in pieces, and its length is written down', async t => {
-  const { port, calls, exchanges } = await listen(t)
+  const { port, exchanges } = await listen(t)
   const body =
     '{ "messages":[{"role":"user","content":"h\\u00e9 \u{1f600}"}],\n"model" : "m", "seed":9223372036854775807 }'
   t.equal(codeOf(await rawRequest(port, head(sized(body)) + body)), '200 passed')
@@ -93,7 +98,7 @@ t.test('the body goes on byte by byte, also in pieces, and its length is written
   const pieces = head([JSON_TYPE, CLOSE, 'Transfer-Encoding: chunked']) + chunked(small)
   t.equal(codeOf(await rawRequest(port, `${pieces}0\r\n\r\n`)), '200 passed')
   t.strictSame(
-    calls.map(call => call.body?.toString()),
+    exchanges.map(({ content }) => content?.bytes.toString()),
     [body, small]
   )
   t.strictSame(
@@ -102,12 +107,11 @@ t.test('the body goes on byte by byte, also in pieces, and its length is written
   )
 })
 
-t.test('an alias is replaced in the bytes that go on, and the caller is charged for what was sent', async t => {
+t.test('an alias is read as its model, and the caller is charged for what was sent', async t => {
   const { port, calls, exchanges } = await listen(t)
   const body = '{"model":"nick","messages":[]}'
   t.equal(codeOf(await rawRequest(port, head(sized(body)) + body)), '200 passed')
   t.match(calls[0], { model: 'the/model', modelAsked: 'nick' })
-  t.equal(calls[0]?.body?.toString(), '{"model":"the/model","messages":[]}')
   t.equal(exchanges[0]?.bytesIn, body.length)
 })
 
@@ -184,8 +188,8 @@ t.test('routes without a body take none and are read as such', async t => {
   t.equal(codeOf(await rawRequest(port, head([CLOSE], { path: '/v1/models', method: 'GET' }))), '200 passed')
   t.equal(codeOf(await rawRequest(port, head([CLOSE], { path: '/jobs/one', method: 'DELETE' }))), '200 passed')
   t.match(calls, [
-    { operation: 'models', kind: 'none', body: null },
-    { operation: '/jobs/one', routeScope: 'task:x', body: null, model: null }
+    { operation: 'models', kind: 'none' },
+    { operation: '/jobs/one', routeScope: 'task:x', model: null }
   ])
   const withBody = head([JSON_TYPE, 'Content-Length: 2'], { path: '/jobs/one', method: 'DELETE' })
   t.equal(codeOf(await rawRequest(port, `${withBody}{}`)), '415 TOLLGATE_INSPECT_TYPE')

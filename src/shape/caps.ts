@@ -1,0 +1,96 @@
+import { GateError } from '../errors.ts'
+import { type Fields, isRecord } from './json.ts'
+import type { CapOptions } from './options.ts'
+
+/** Lists that multiply the work of one call; the longest that the OpenAI API takes of inputs. */
+const MAX_INPUTS = 2_048
+const MAX_STOPS = 16
+const MAX_WORDS = 128
+const MAX_BIASES = 1_024
+const MAX_TOOLS = 256
+/** A grammar is compiled from a schema while others wait (engines.md section 2, row 13). */
+const MAX_SCHEMA_NODES = 5_000
+const MAX_SCHEMA_DEPTH = 24
+
+const TOKENS = [
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'max_new_tokens',
+  'min_tokens',
+  'min_new_tokens'
+]
+const COPIES = ['n', 'best_of']
+const LOGPROBS = ['logprobs', 'top_logprobs', 'top_logprobs_num']
+const LISTS: ReadonlyMap<string, number> = new Map([
+  ['stop', MAX_STOPS],
+  ['stop_sequences', MAX_STOPS],
+  ['stop_token_ids', MAX_WORDS],
+  ['bad_words', MAX_WORDS],
+  ['allowed_token_ids', MAX_BIASES],
+  ['tools', MAX_TOOLS],
+  ['functions', MAX_TOOLS],
+  ['texts', MAX_INPUTS],
+  ['documents', MAX_INPUTS],
+  ['queries', MAX_INPUTS],
+  ['items', MAX_INPUTS],
+  ['text_1', MAX_INPUTS],
+  ['text_2', MAX_INPUTS]
+])
+const SCHEMAS = ['response_format', 'structured_outputs', 'guided_json', 'guided_choice', 'tools', 'functions', 'text']
+
+/**
+ * Refuses what would let one call take the place of many.
+ * @throws TOLLGATE_SHAPE_CAP with `param` and `limit`; TOLLGATE_SHAPE_FIELD with `param` for what is no number at all
+ */
+export function checkCaps(fields: Fields, caps: CapOptions): void {
+  for (const name of TOKENS) checkCount(fields, name, caps.maxTokens)
+  for (const name of COPIES) checkCount(fields, name, caps.n)
+  for (const name of LOGPROBS) checkLogprobs(fields, name, caps.logprobs)
+  for (const [name, limit] of LISTS) {
+    const value = fields[name]
+    if (Array.isArray(value) && value.length > limit) throw over(name, limit)
+  }
+  checkPrompts(fields.prompt, 'prompt', caps.prompts)
+  checkPrompts(fields.text, 'text', caps.prompts)
+  checkPrompts(fields.input, 'input', MAX_INPUTS)
+  const { logit_bias: biases } = fields
+  if (isRecord(biases) && Object.keys(biases).length > MAX_BIASES) throw over('logit_bias', MAX_BIASES)
+  for (const name of SCHEMAS) checkSchema(fields[name], name)
+  if (isRecord(fields.sampling_params)) checkCaps(fields.sampling_params, caps)
+}
+
+function checkCount(fields: Fields, name: string, limit: number): void {
+  const value = fields[name]
+  if (value === undefined || value === null) return
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw wrong(name)
+  if (value > limit) throw over(name, limit)
+}
+
+/** A number, or true for the one that was chosen. -1 is the whole vocabulary to some engines. */
+function checkLogprobs(fields: Fields, name: string, limit: number): void {
+  if (typeof fields[name] !== 'boolean') checkCount(fields, name, limit)
+}
+
+/** A list of texts or of lists of tokens is many prompts; a list of tokens is one. */
+function checkPrompts(value: unknown, name: string, limit: number): void {
+  if (Array.isArray(value) && typeof value[0] !== 'number' && value.length > limit) throw over(name, limit)
+}
+
+function checkSchema(value: unknown, name: string): void {
+  let left = MAX_SCHEMA_NODES
+  const walk = (node: unknown, depth: number) => {
+    if (--left < 0 || depth > MAX_SCHEMA_DEPTH) throw over(name, left < 0 ? MAX_SCHEMA_NODES : MAX_SCHEMA_DEPTH)
+    if (typeof node !== 'object' || node === null) return
+    for (const inner of Object.values(node)) walk(inner, depth + 1)
+  }
+  walk(value, 0)
+}
+
+function over(param: string, limit: number): GateError {
+  return new GateError('TOLLGATE_SHAPE_CAP', { param, limit })
+}
+
+function wrong(param: string): GateError {
+  return new GateError('TOLLGATE_SHAPE_FIELD', { param })
+}

@@ -1,0 +1,102 @@
+import { GateError } from '../errors.ts'
+import { type Fields, isRecord } from './json.ts'
+
+/** From where pictures, sound and video may come. `data:` URLs may always. */
+export interface MediaPolicy {
+  /** Exact names of hosts, https and port 443 alone; empty: `data:` alone. */
+  readonly hosts: ReadonlySet<string>
+}
+
+/** Members whose text engines open as a URL or, some of them, as a file of their own disk (engines.md section 2). */
+const REFERENCES = new Set([
+  'url',
+  'image_url',
+  'audio_url',
+  'video_url',
+  'file_url',
+  'image',
+  'audio',
+  'video',
+  'input_image',
+  'input_audio',
+  'input_video',
+  'image_data',
+  'audio_data',
+  'video_data',
+  'images',
+  'audios',
+  'videos',
+  'file',
+  'files',
+  'urls',
+  'path'
+])
+/** Members by which an engine would take what another caller has stored there, or what it cannot check. */
+const FOREIGN = new Set(['uuid', 'file_id', 'file_path', 'mm_hashes', 'time_series', 'time_series_url'])
+/** Members whose text is the medium itself, in base64: `input_audio.data`, Anthropic's `source.data`. */
+const ENCODED = new Set(['data', 'file_data'])
+
+/** Members of the outermost object that describe things to the model, in words that no engine opens. */
+const SPOKEN = new Set([
+  'tools',
+  'functions',
+  'response_format',
+  'structured_outputs',
+  'guided_json',
+  'metadata',
+  'text'
+])
+
+const DATA_URL = /^data:(?:image|audio|video)\/[a-z0-9.+-]{1,64}(?:;[a-z0-9=-]{1,64}){0,3};base64,/i
+const DOCUMENT_URL = /^data:application\/pdf;base64,/i
+/** Long enough that no file of an engine can be named by it. */
+const MIN_BASE64_CHARS = 256
+const BASE64_HEAD = /^[A-Za-z0-9+/_-]+={0,2}$/
+const HEAD_CHARS = 4_096
+
+/**
+ * Refuses media that an engine would fetch or read from its disk: everything but `data:` URLs and named https hosts.
+ * Goes through the whole body, because engines take such members at many places and whatever `type` says.
+ *
+ * @throws TOLLGATE_SHAPE_MEDIA with `param`, the name of the member
+ */
+export function checkMedia(body: Fields, policy: MediaPolicy): void {
+  for (const [name, value] of Object.entries(body)) if (!SPOKEN.has(name)) check(name, value, policy)
+}
+
+function check(name: string, value: unknown, policy: MediaPolicy): void {
+  if (FOREIGN.has(name) && value !== null) throw refused(name)
+  if (typeof value === 'string') {
+    if (REFERENCES.has(name) && !isAllowed(value, policy)) throw refused(name)
+    if (ENCODED.has(name) && !isEncoded(value)) throw refused(name)
+  } else if (Array.isArray(value)) {
+    for (const item of value) check(name, item, policy)
+  } else if (isRecord(value)) {
+    // What a tool was asked is rendered as text: its members are no media.
+    const isToolUse = value.type === 'tool_use' || value.type === 'function_call'
+    for (const [inner, item] of Object.entries(value)) {
+      if (!isToolUse || (inner !== 'input' && inner !== 'arguments')) check(inner, item, policy)
+    }
+  }
+}
+
+function isAllowed(text: string, { hosts }: MediaPolicy): boolean {
+  if (DATA_URL.test(text) || DOCUMENT_URL.test(text)) return true
+  if (hosts.size === 0 || !text.startsWith('https://') || text.length > 4_096 || !URL.canParse(text)) return false
+  const url = new URL(text)
+  const isPlain = url.username === '' && url.password === '' && url.port === '' && /^[\x21-\x5b\x5d-\x7e]+$/.test(text)
+  // As it is written and as it is read: two readers must not find two hosts in it.
+  return isPlain && hosts.has(url.hostname) && text.slice('https://'.length).startsWith(url.hostname)
+}
+
+function isEncoded(text: string): boolean {
+  return (
+    DATA_URL.test(text) ||
+    DOCUMENT_URL.test(text) ||
+    (text.length >= MIN_BASE64_CHARS && BASE64_HEAD.test(text.slice(0, HEAD_CHARS - (HEAD_CHARS % 4))))
+  )
+}
+
+function refused(param: string): GateError {
+  return new GateError('TOLLGATE_SHAPE_MEDIA', { param })
+}

@@ -1,0 +1,135 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import type { Engine } from '../engines/table.ts'
+import { GateError } from '../errors.ts'
+import type { Call, Content, Identity, Target } from '../exchange.ts'
+import { checkCaps } from './caps.ts'
+import { allowedFields, NEVER, REFUSED, TEMPLATE_KWARGS } from './fields.ts'
+import { isRecord } from './json.ts'
+import { checkMedia } from './media.ts'
+import type { ShapeOptions } from './options.ts'
+import { splice } from './splice.ts'
+
+/** A body as the engine shall see it, and the members that it does not see. */
+export interface Shaped {
+  readonly bytes: Buffer
+  readonly removed: readonly string[]
+}
+
+/** What a shaper is asked. */
+export interface ShapeInit {
+  readonly content: Content
+  readonly call: Call
+  readonly identity: Identity
+  readonly target: Target
+}
+
+/**
+ * Makes bodies fit for an engine: forces what shields one caller from another, caps what multiplies work, leaves out
+ * what the engine alone should know, and refuses what cannot be left out without changing the question
+ * (engines.md section 1.5). Nothing else changes by a byte.
+ */
+export interface Shaper {
+  /** @throws TOLLGATE_SHAPE_CAP, TOLLGATE_SHAPE_FIELD, TOLLGATE_SHAPE_MEDIA with `param` */
+  shape(init: ShapeInit): Shaped
+}
+
+/** Engines whose prefix caches can be kept apart by a salt. LMDeploy's cannot: it is off there unless switched on. */
+const SALTED: ReadonlySet<Engine> = new Set(['vllm', 'sglang'])
+/** Operations that fill no cache. */
+const UNSALTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_tokens'])
+/** Tools that run on the caller's side. Others would run in the engine or where it tells them to. */
+const TOOL_TYPES: ReadonlySet<unknown> = new Set([undefined, 'function', 'custom'])
+const MAX_LOGGED = 16
+
+/** Makes the shaper of a configuration. */
+export function createShaper(options: ShapeOptions): Shaper {
+  const own = randomBytes(32)
+  const extra = new Set(options.extraFields.filter(name => !NEVER.has(name)))
+  const salts = new Map<string, string>()
+
+  /** The same team has the same salt in every gate that knows the pool's key; nobody else can know it. */
+  const saltOf = (pool: string, team: string): string => {
+    const key = `${pool}\n${team}`
+    let salt = salts.get(key)
+    if (salt === undefined) {
+      const secret = options.pools.get(pool)?.secret ?? own
+      salt = createHmac('sha256', secret).update(`tollgate cache salt\n${team}`).digest('base64url')
+      // Teams that `*` lets in are named by tokens: they must not fill the memory.
+      if (salts.size >= 10_000) salts.clear()
+      salts.set(key, salt)
+    }
+    return salt
+  }
+
+  return {
+    shape({ content, call, identity, target }) {
+      const { fields, members } = content
+      const allowed = allowedFields(call.operation)
+      const set = new Map<string, string>()
+      const remove = new Set<string>()
+      const rename = new Map<string, string>()
+      if (call.kind === 'multimodal') checkMedia(fields, options.media)
+      if (call.model !== call.modelAsked && call.model !== null) set.set('model', JSON.stringify(call.model))
+      if (allowed !== null) {
+        for (const name of members.keys()) {
+          if (REFUSED.has(name) && fields[name] !== null) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: name })
+          if (!allowed.has(name) && !extra.has(name)) remove.add(name)
+        }
+        checkCaps(fields, options.caps)
+        checkTools(fields.tools)
+        checkGrammar(fields)
+        shapeTemplate(fields.chat_template_kwargs, set)
+        if (call.operation === 'responses') forceOff(['store', 'background'], content, set)
+        if (target.engine === 'swift') renameTokens(content, rename, remove)
+        const isSalted = SALTED.has(target.engine) && !UNSALTED.has(call.operation)
+        if (isSalted && options.pools.get(target.pool)?.isolateCache === true) {
+          remove.delete('cache_salt')
+          set.set('cache_salt', JSON.stringify(saltOf(target.pool, identity.team ?? '')))
+        }
+      }
+      return { bytes: splice(content, { set, remove, rename }), removed: [...remove].slice(0, MAX_LOGGED) }
+    }
+  }
+}
+
+function checkTools(tools: unknown): void {
+  if (!Array.isArray(tools)) return
+  for (const tool of tools) {
+    if (!isRecord(tool) || !TOOL_TYPES.has(tool.type)) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'tools' })
+  }
+}
+
+const GRAMMARS = ['regex', 'grammar', 'structural_tag', 'ebnf'] as const
+
+/** A schema is bounded; a grammar or an expression of the caller's own is compiled by engines that have died of it. */
+function checkGrammar({
+  structured_outputs: outputs,
+  response_format: format
+}: Readonly<Record<string, unknown>>): void {
+  if (isRecord(outputs) && GRAMMARS.some(name => outputs[name] !== undefined && outputs[name] !== null)) {
+    throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'structured_outputs' })
+  }
+  if (isRecord(format) && GRAMMARS.some(name => format.type === name)) {
+    throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'response_format' })
+  }
+}
+
+/** Leaves of the template's arguments those that are known and simple: one of them would be a template itself. */
+function shapeTemplate(kwargs: unknown, set: Map<string, string>): void {
+  if (!isRecord(kwargs)) return
+  const entries = Object.entries(kwargs)
+  const kept = entries.filter(([name, value]) => TEMPLATE_KWARGS.has(name) && typeof value !== 'object')
+  if (kept.length < entries.length) set.set('chat_template_kwargs', JSON.stringify(Object.fromEntries(kept)))
+}
+
+/** Nothing is kept in the engine, and nothing runs on when nobody waits for it. */
+function forceOff(names: readonly string[], { fields, members }: Content, set: Map<string, string>): void {
+  for (const name of names) if (fields[name] !== false || !members.has(name)) set.set(name, 'false')
+}
+
+/** ms-swift does not know the newer name, and would take the answer to be unbounded. */
+function renameTokens({ members }: Content, rename: Map<string, string>, remove: Set<string>): void {
+  if (!members.has('max_completion_tokens')) return
+  if (members.has('max_tokens')) remove.add('max_tokens')
+  rename.set('max_completion_tokens', 'max_tokens')
+}

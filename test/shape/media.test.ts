@@ -1,0 +1,97 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { checkMedia } from '../../src/shape/media.ts'
+
+const none = { hosts: new Set<string>() }
+const named = { hosts: new Set(['media.example.com']) }
+const image = (url: unknown) => ({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] })
+const MEDIA = { code: 'TOLLGATE_SHAPE_MEDIA' }
+const BASE64 = 'iVBORw0KGgo'.repeat(40)
+
+t.test('media come in the body itself', async t => {
+  for (const body of [
+    image('data:image/png;base64,AAAA'),
+    { messages: [{ content: [{ type: 'input_audio', input_audio: { data: BASE64, format: 'wav' } }] }] },
+    { messages: [{ content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: BASE64 } }] }] },
+    { input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'data:image/jpeg;base64,/9j/' }] }] },
+    { images: ['data:image/png;base64,AAAA'] },
+    { messages: [], tools: [{ function: { parameters: { properties: { url: { default: 'http://x' } } } } }] },
+    { messages: [{ content: [{ type: 'tool_use', name: 'f', input: { url: 'http://x' } }] }] }
+  ])
+    t.doesNotThrow(() => checkMedia(body, none), JSON.stringify(body).slice(0, 80))
+})
+
+t.test('an engine neither fetches an address nor opens a file for a caller, wherever it is named', async t => {
+  const places = [
+    'http://169.254.169.254/latest/meta-data',
+    'https://media.example.com/x.png',
+    'file:///etc/passwd',
+    '/etc/passwd',
+    'photo.png',
+    '../../weights.png',
+    'ftp://x/y',
+    'DATA:text/html;base64,AAAA',
+    'data:text/html,<script>',
+    'data:image/png,raw',
+    ' data:image/png;base64,AAAA',
+    'blob:x',
+    ''
+  ]
+  for (const place of places) {
+    for (const body of [
+      image(place),
+      { messages: [{ content: [{ type: 'text', text: 'x', image_url: place }] }] },
+      { messages: [{ content: [{ type: 'video_url', video_url: { url: place } }] }] },
+      {
+        messages: [
+          { content: [{ type: 'tool_result', content: [{ type: 'image', source: { type: 'url', url: place } }] }] }
+        ]
+      },
+      { images: [place] },
+      { image_data: place },
+      { messages: [{ content: [{ type: 'input_audio', input_audio: { data: place } }] }] }
+    ])
+      t.throws(() => checkMedia(body, none), MEDIA, `${place} in ${JSON.stringify(body).slice(0, 60)}`)
+  }
+})
+
+t.test('what another caller has stored cannot be named', async t => {
+  for (const part of [
+    { type: 'image_url', image_url: null, uuid: 'x' },
+    { type: 'input_image', file_id: 'file-1' }
+  ]) {
+    t.throws(() => checkMedia({ messages: [{ content: [part] }] }, none), MEDIA)
+  }
+})
+
+t.test('a host that the operator named is fetched from, by https, as it is written', async t => {
+  t.doesNotThrow(() => checkMedia(image('https://media.example.com/a/b.png?c=d'), named))
+  for (const url of [
+    'http://media.example.com/x',
+    'https://media.example.com:8443/x',
+    'https://user@media.example.com/x',
+    'https://media.example.com@evil.example/x',
+    'https://media.example.com.evil.example/x',
+    'https://evil.example/media.example.com',
+    'https://media.example.com./x',
+    'https://MEDIA.example.com/x',
+    'https:/media.example.com/x',
+    'https://media.example.com\\@evil.example/x',
+    'https://media.example.com\t/x',
+    'https://mediaｅ.example.com/x'
+  ])
+    t.throws(() => checkMedia(image(url), named), MEDIA, url)
+})
+
+t.test('whatever JSON it is, it passes or is refused by name', async () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), body => {
+      try {
+        checkMedia(body, none)
+        return true
+      } catch (err) {
+        return (err as { code?: string }).code === 'TOLLGATE_SHAPE_MEDIA'
+      }
+    })
+  )
+})
