@@ -1,220 +1,33 @@
-/** What one error means: for the caller, for the log level and the alert. */
-export interface Row {
-  readonly status: number
-  /** Who has to act: `client` the caller, `upstream` the engine or the identity provider, `gate` us or our operator. */
-  readonly fault: 'client' | 'upstream' | 'gate'
-  /** OpenAI's `error.type` and `error.code` (engines.md section 4). */
-  readonly type: string
-  readonly code: string
-  /** The public sentence. Constant: facts go to `detail`, which only the log sees. */
-  readonly message: string
-  /** Seconds for `Retry-After`. */
-  readonly retryAfterSec?: number
-  /** False tells client libraries not to try again (`x-should-retry`). */
-  readonly shouldRetry?: boolean
-}
-
-const bad = { fault: 'client', type: 'invalid_request_error', shouldRetry: false } as const
-const request = { ...bad, status: 400, code: 'invalid_request' } as const
-const value = { ...bad, status: 400, code: 'invalid_value' } as const
-const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
-const forbidden = { ...bad, status: 403, type: 'permission_error' } as const
-const engine = { fault: 'upstream', type: 'server_error', shouldRetry: false } as const
-
-/**
- * Every error that the gate can answer with. The keys are the type of `GateError.code`;
- * a test keeps the table of the README equal to this one.
- */
-export const CODES = {
-  TOLLGATE_ACCEPT_HEADERS: { ...request, message: 'The request headers are not acceptable.' },
-  TOLLGATE_ACCEPT_HOST: { ...request, message: 'The request needs exactly one valid Host header for this server.' },
-  TOLLGATE_ACCEPT_METHOD: { ...bad, status: 405, code: 'method_not_allowed', message: 'This method is not served.' },
-  TOLLGATE_ACCEPT_VERSION: { ...bad, status: 505, code: 'http_version', message: 'Only HTTP/1.1 is served.' },
-  TOLLGATE_ACCEPT_TIMEOUT: {
-    ...bad,
-    status: 408,
-    code: 'request_timeout',
-    message: 'The request took too long to arrive.'
-  },
-
-  TOLLGATE_AUTHENTICATE_MISSING: { ...token, message: 'A bearer token is required.' },
-  TOLLGATE_AUTHENTICATE_MALFORMED: { ...request, message: 'The request must carry exactly one bearer token.' },
-  TOLLGATE_AUTHENTICATE_INVALID: { ...token, message: 'The token is not valid.' },
-  TOLLGATE_AUTHENTICATE_KEYS: {
-    status: 503,
-    fault: 'upstream',
-    type: 'server_error',
-    code: 'keys_unavailable',
-    message: 'Tokens cannot be verified at the moment.',
-    retryAfterSec: 5,
-    shouldRetry: true
-  },
-
-  TOLLGATE_INSPECT_ROUTE: { ...bad, status: 404, code: 'unknown_url', message: 'This route is not served.' },
-  TOLLGATE_INSPECT_CLOSED: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
-    message: 'This route of an engine is not open here.'
-  },
-  TOLLGATE_INSPECT_ADMIN: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
-    message: 'This is an internal or administration route of an engine. It is never served.'
-  },
-  TOLLGATE_INSPECT_METHOD: {
-    ...bad,
-    status: 405,
-    code: 'method_not_allowed',
-    message: 'This route is not served with this method.'
-  },
-  TOLLGATE_INSPECT_QUERY: { ...request, message: 'This route takes no query parameters.' },
-  TOLLGATE_INSPECT_TYPE: {
-    ...bad,
-    status: 415,
-    code: 'unsupported_media_type',
-    message: 'The body must be application/json in UTF-8, not encoded.'
-  },
-  TOLLGATE_INSPECT_SIZE: { ...bad, status: 413, code: 'request_too_large', message: 'The body is too large.' },
-  TOLLGATE_INSPECT_JSON: { ...request, message: 'The body is not a JSON object in UTF-8.' },
-  TOLLGATE_INSPECT_DUPLICATE: { ...value, message: 'The body names a member twice.' },
-  TOLLGATE_INSPECT_DEPTH: { ...value, message: 'The body is nested too deeply.' },
-  TOLLGATE_INSPECT_FIELD: { ...value, message: 'A field of the body has a wrong value.' },
-
-  TOLLGATE_AUTHORIZE_SCOPE: {
-    ...forbidden,
-    code: 'insufficient_permissions',
-    message: 'The token does not allow this call.'
-  },
-  TOLLGATE_AUTHORIZE_MODEL: {
-    ...forbidden,
-    code: 'model_not_allowed',
-    message: 'The token does not allow this model.'
-  },
-
-  TOLLGATE_ROUTE_TEAM: {
-    ...forbidden,
-    code: 'team_not_allowed',
-    message: 'The team of this token is not served here.'
-  },
-  TOLLGATE_ROUTE_MODEL: {
-    ...bad,
-    status: 404,
-    code: 'model_not_found',
-    message: 'The model does not exist or your team may not use it.'
-  },
-  TOLLGATE_ROUTE_OPERATION: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
-    message: 'The engine of this model does not serve this route.'
-  },
-  TOLLGATE_ROUTE_UNKNOWN: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The models of this pool are not known yet.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-
-  TOLLGATE_SHAPE_CAP: { ...value, message: 'A field of the body is over the limit of this gate.' },
-  TOLLGATE_SHAPE_FIELD: { ...value, message: 'A field of the body is not allowed here.' },
-  TOLLGATE_SHAPE_MEDIA: {
-    ...value,
-    message: 'Pictures, sound and video must come as data: URLs, or from a host that the operator named.'
-  },
-
-  TOLLGATE_FORWARD_UNREACHABLE: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The engine cannot be reached.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_FORWARD_TLS: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'No trusted connection to the engine could be made.'
-  },
-  TOLLGATE_FORWARD_RESET: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine closed the connection before it answered.'
-  },
-  TOLLGATE_FORWARD_ANSWER: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine gave an answer that cannot be passed on.'
-  },
-  TOLLGATE_FORWARD_KEY: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine refused the gate. This is for the operator to mend.'
-  },
-  TOLLGATE_FORWARD_FIRST_BYTE: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The engine did not begin to answer in time.'
-  },
-  TOLLGATE_FORWARD_IDLE: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The engine fell silent in the middle of its answer.'
-  },
-  TOLLGATE_FORWARD_TOTAL: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The answer took longer than is allowed.'
-  },
-  TOLLGATE_FORWARD_BROKEN: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine broke off its answer.'
-  },
-  TOLLGATE_FORWARD_SHUTDOWN: {
-    ...engine,
-    fault: 'gate',
-    status: 503,
-    code: 'server_shutdown',
-    message: 'The gate is shutting down.',
-    retryAfterSec: 1,
-    shouldRetry: true
-  },
-
-  TOLLGATE_INTERNAL: {
-    status: 500,
-    fault: 'gate',
-    type: 'server_error',
-    code: 'internal_error',
-    message: 'The gate made a mistake. It has been written down.',
-    shouldRetry: false
-  },
-  TOLLGATE_STAGE_ORDER: {
-    status: 500,
-    fault: 'gate',
-    type: 'server_error',
-    code: 'internal_error',
-    message: 'The gate made a mistake. It has been written down.',
-    shouldRetry: false
-  }
-} as const satisfies Record<string, Row>
-
-/** The stable code of an error of the gate. */
-export type GateErrorCode = keyof typeof CODES
+import { CODES, type GateErrorCode, type Row } from './codes.ts'
 
 /** Facts about a refusal, for the log alone. `param`, when it is a string, names the field of the body for the caller too. */
 export type Detail = Readonly<Record<string, unknown>>
+
+/** What an engine said of a request, cleaned. What is null is said by the row of the code. */
+export interface EngineSaid {
+  readonly status: number
+  readonly message: string | null
+  readonly type: string | null
+  readonly param: string | null
+  readonly code: string | null
+}
+
+/** What an error carries besides its code and its detail. */
+export interface GateErrorOptions extends ErrorOptions {
+  readonly said?: EngineSaid
+  /** Instead of the row's. */
+  readonly retryAfterSec?: number | undefined
+}
+
+/** What a caller is told of an error. */
+export interface Told {
+  readonly status: number
+  readonly type: string
+  readonly code: string
+  readonly message: string
+  readonly param: string | null
+  readonly retryAfterSec: number | undefined
+}
 
 /**
  * A refusal or a failure, thrown by the rooms and answered by `refuse/` alone.
@@ -226,11 +39,29 @@ export class GateError extends Error {
   override readonly name = 'GateError'
   readonly code: GateErrorCode
   readonly detail: Detail
+  readonly #said: EngineSaid | undefined
+  readonly #retryAfterSec: number | undefined
 
-  constructor(code: GateErrorCode, detail: Detail = {}, options?: ErrorOptions) {
+  constructor(code: GateErrorCode, detail: Detail = {}, options?: GateErrorOptions) {
     super(CODES[code].message, options)
     this.code = code
     this.detail = detail
+    this.#said = options?.said
+    this.#retryAfterSec = options?.retryAfterSec
+  }
+
+  /** The words for the caller: constant ones, or what an engine said of the request. */
+  get told(): Told {
+    const { row } = this
+    const { param } = this.detail
+    return {
+      status: this.#said?.status ?? row.status,
+      type: this.#said?.type ?? row.type,
+      code: this.#said?.code ?? row.code,
+      message: this.#said?.message ?? row.message,
+      param: this.#said?.param ?? (typeof param === 'string' ? param : null),
+      retryAfterSec: this.#retryAfterSec ?? row.retryAfterSec
+    }
   }
 
   /** What the code means. */

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { CODES, type GateErrorCode } from '../errors.ts'
+import { CODES, type GateErrorCode } from '../codes.ts'
 
 /** What is known of a socket whose bytes could not be parsed. */
 export interface BrokenSocket {

@@ -7,7 +7,14 @@ import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.t
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
-import { type ForwardOptions, originOf, PoolSchemaParts, type PoolYaml, targetOptions } from '../forward/options.ts'
+import {
+  type ForwardOptions,
+  HEARTBEAT_MS,
+  originOf,
+  PoolSchemaParts,
+  type PoolYaml,
+  targetOptions
+} from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
 import { type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
@@ -114,6 +121,7 @@ export function configFrom(yaml: FileYaml, file: string): Config {
       pools.map(([name, pool]) => ({ name, isolateCache: pool.isolate_cache, secret: pool.api_key ?? null }))
     ),
     forward: {
+      heartbeatMs: HEARTBEAT_MS,
       targets: pools.flatMap(([name, pool]) =>
         targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
       )

@@ -14,11 +14,13 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 export function requestHeaders(init: {
   readonly caller: IncomingHttpHeaders
   readonly requestId: string
+  /** The path as the engine gets it. */
+  readonly path: string
   /** Of the body as the engine gets it; null without one. */
   readonly contentType: string | null
   readonly apiKey: string | null
 }): string[] {
-  const { caller, requestId, contentType, apiKey } = init
+  const { caller, requestId, path, contentType, apiKey } = init
   const headers = [
     'accept',
     printable(caller.accept) ?? '*/*',
@@ -29,9 +31,16 @@ export function requestHeaders(init: {
   ]
   if (contentType !== null) headers.push('content-type', contentType)
   if (apiKey !== null) headers.push('authorization', `Bearer ${apiKey}`)
+  if (path.startsWith('/v1/messages')) headers.push('anthropic-version', anthropicVersion(caller))
   const { traceparent } = caller
   if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) headers.push('traceparent', traceparent)
   return headers
+}
+
+/** LMDeploy demands it; the version that every client library has sent so far stands in. */
+function anthropicVersion(caller: IncomingHttpHeaders): string {
+  const version = caller['anthropic-version']
+  return typeof version === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(version) ? version : '2023-06-01'
 }
 
 function printable(value: string | undefined): string | null {

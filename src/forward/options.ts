@@ -27,7 +27,12 @@ export interface Timeouts {
 /** What `forward/` needs, from the YAML key `pools`. */
 export interface ForwardOptions {
   readonly targets: readonly TargetOptions[]
+  /** A stream that has begun and is silent for so long gets a comment, so that nothing between gives it up. */
+  readonly heartbeatMs: Ms
 }
+
+/** Less than any load balancer waits (engines.md section 3.1). */
+export const HEARTBEAT_MS: Ms = 15_000
 
 const url = Type.String({
   description: 'Scheme, host and port of the engine.',

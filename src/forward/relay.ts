@@ -2,11 +2,12 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import type { NowMs } from '../time.ts'
+import type { Ms, NowMs } from '../time.ts'
 import type { Bag, Placed } from './bag.ts'
 import type { Connection, Connections } from './connections.ts'
 import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
+import { MAX_ERROR_BYTES, rejectionFrom } from './rejection.ts'
 
 /** What a relay needs of its surroundings. */
 export interface RelayInit {
@@ -15,6 +16,7 @@ export interface RelayInit {
   /** Where the relay stays until the caller's response has closed. */
   readonly inFlight: Bag<Relay>
   readonly response: ServerResponse
+  readonly heartbeatMs: Ms
   readonly nowMs: NowMs
   /** Told once, when nothing has been written yet: the refusal leaves by its own door. */
   readonly refuse: (error: GateError) => void
@@ -24,6 +26,15 @@ export interface RelayInit {
   readonly onBroken: (error: GateError) => void
   /** The event that tells a caller that its stream cannot be finished. */
   readonly farewell: (exchange: Exchange, error: GateError) => string
+}
+
+const HEARTBEAT = ': keep-alive\n\n'
+
+interface Rejection {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly pieces: Buffer[]
+  bytes: number
 }
 
 /** Thrown into the transport when the caller has left. */
@@ -40,7 +51,9 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   readonly #init: RelayInit
   readonly #connection: Connection
   #controller: Dispatcher.DispatchController | null = null
-  #state: 'waiting' | 'answering' | 'done' = 'waiting'
+  #state: 'waiting' | 'rejecting' | 'answering' | 'done' = 'waiting'
+  /** An answer of 400 and above, while it is read. */
+  #rejection: Rejection | null = null
   #isStream = false
   #isPaused = false
   /** Bytes that the answer still owes by its content-length; NaN when it has none. */
@@ -48,6 +61,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   /** True when the last piece ended an event, so that an event of ours can follow. */
   #isAtEventEnd = true
   #clock: NodeJS.Timeout | null
+  #heart: NodeJS.Timeout | null = null
   readonly #totalClock: NodeJS.Timeout
 
   constructor(init: RelayInit) {
@@ -93,6 +107,12 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
       this.#fail(refusal)
       return
     }
+    if (status >= 400) {
+      this.#state = 'rejecting'
+      this.#rejection = { status, headers, pieces: [], bytes: 0 }
+      this.#restartClock()
+      return
+    }
     const { exchange, response } = this.#init
     this.#init.takeOver()
     this.#state = 'answering'
@@ -100,11 +120,13 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     const passed = responseHeaders(headers)
     exchange.status = status
     response.writeHead(status, passed)
+    if (this.#isStream) this.#beat()
     if (passed['content-length'] === undefined) response.flushHeaders()
     else this.#owedBytes = Number(passed['content-length'])
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#state === 'rejecting') this.#gather(chunk)
     if (this.#state !== 'answering') return
     const { exchange, response } = this.#init
     const isFirst = exchange.firstByteAtMs === null
@@ -118,7 +140,10 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     }
     if (isFirst) this.#restartClock()
     else this.#clock?.refresh()
-    if (this.#isStream) this.#isAtEventEnd = endsEvent(chunk)
+    if (this.#isStream) {
+      this.#isAtEventEnd = endsEvent(chunk)
+      this.#heart?.refresh()
+    }
     if (!response.write(chunk)) this.#pause(controller)
   }
 
@@ -127,6 +152,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     const wasAnswering = this.#state === 'answering'
     this.#finish()
     this.#init.connections.giveBack(this.#connection)
+    if (this.#rejection !== null) this.#init.refuse(this.#readRejection(this.#rejection))
     if (wasAnswering && !this.#init.response.writableEnded) this.#init.response.end()
   }
 
@@ -147,13 +173,38 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   #judge(status: number, headers: IncomingHttpHeaders): GateError | null {
     const detail = { ...this.#point(), status }
-    if (status === 401 || status === 403) return new GateError('TOLLGATE_FORWARD_KEY', detail)
     if ((status >= 300 && status < 400) || status > 599) return new GateError('TOLLGATE_FORWARD_ANSWER', detail)
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       return new GateError('TOLLGATE_FORWARD_ANSWER', { ...detail, encoding: String(encoding).slice(0, 64) })
     }
     return null
+  }
+
+  #gather(chunk: Buffer): void {
+    const rejection = this.#rejection
+    if (rejection === null) return
+    rejection.bytes += chunk.length
+    rejection.pieces.push(chunk)
+    // What is too long to be a sentence is not waited for.
+    if (rejection.bytes > MAX_ERROR_BYTES) this.#fail(this.#readRejection({ ...rejection, pieces: [] }))
+  }
+
+  #readRejection({ status, headers, pieces }: Rejection): GateError {
+    const { engine } = this.#init.exchange.target
+    return rejectionFrom(status, headers, Buffer.concat(pieces).toString('utf8'), { ...this.#point(), engine })
+  }
+
+  /** Says in a silent stream that it is still one. A comment is no event: client libraries pass over it. */
+  #beat(): void {
+    const { heartbeatMs, response, exchange } = this.#init
+    this.#heart = setTimeout(() => {
+      if (this.#isAtEventEnd && !this.#isPaused) {
+        response.write(HEARTBEAT)
+        exchange.bytesOut += HEARTBEAT.length
+      }
+      this.#heart?.refresh()
+    }, heartbeatMs)
   }
 
   #callerClosed(): void {
@@ -192,6 +243,8 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#state = 'done'
     if (this.#clock !== null) clearTimeout(this.#clock)
     this.#clock = null
+    if (this.#heart !== null) clearTimeout(this.#heart)
+    this.#heart = null
     clearTimeout(this.#totalClock)
   }
 

@@ -12,7 +12,7 @@ export interface Transport {
    * Carries the exchange's call to its target and the answer back to the response.
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
-  relay(init: Omit<RelayInit, 'connections' | 'inFlight'>, caller: IncomingHttpHeaders): void
+  relay(init: Omit<RelayInit, 'connections' | 'inFlight' | 'heartbeatMs'>, caller: IncomingHttpHeaders): void
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
   /** Calls in flight. */
@@ -40,13 +40,14 @@ export function createTransport(options: ForwardOptions): Transport {
       const { call, target, id, outgoing } = init.exchange
       const connections = byPool.get(target.pool)?.get(target.origin)
       if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: target.origin })
-      const relay = new Relay({ ...init, connections, inFlight })
+      const relay = new Relay({ ...init, connections, inFlight, heartbeatMs: options.heartbeatMs })
       relay.send({
         method: call.method,
         path: call.path,
         headers: requestHeaders({
           caller,
           requestId: id,
+          path: call.path,
           contentType: outgoing?.type ?? null,
           apiKey: connections.target.apiKey
         }),

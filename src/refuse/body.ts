@@ -1,4 +1,5 @@
-import { CODES, type GateError, type GateErrorCode } from '../errors.ts'
+import { CODES, type GateErrorCode } from '../codes.ts'
+import type { GateError } from '../errors.ts'
 import type { Dialect } from '../exchange.ts'
 
 /** The dialect of a path: Anthropic's for `/v1/messages` and below, else OpenAI's. */
@@ -7,20 +8,19 @@ export function dialectOf(path: string): Dialect {
 }
 
 /**
- * The JSON text of a refusal, in the caller's dialect. Constant words: nothing of `detail` but `param`,
- * the gate's own name for a field of the body.
+ * The JSON text of a refusal, in the caller's dialect. Constant words, or what an engine said of the request; nothing of
+ * `detail` but `param`, the gate's own name for a field of the body.
  */
 export function errorBody(error: GateError, dialect: Dialect, requestId: string): string {
-  const row = error.row
+  const { status, message, type, param, code } = error.told
   if (dialect === 'anthropic') {
     return JSON.stringify({
       type: 'error',
-      error: { type: anthropicType(row.status), message: row.message },
+      error: { type: anthropicType(status), message },
       request_id: requestId
     })
   }
-  const param = typeof error.detail.param === 'string' ? error.detail.param : null
-  return JSON.stringify({ error: { message: row.message, type: row.type, param, code: row.code } })
+  return JSON.stringify({ error: { message, type, param, code } })
 }
 
 /** The event that ends a stream which the gate cannot finish: both OpenAI libraries raise it as an error. */

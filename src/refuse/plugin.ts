@@ -9,9 +9,9 @@ export default fp(
     app.setErrorHandler((thrown, request, reply) => {
       const error = gateErrorFrom(thrown)
       const { exchange } = request
-      const { row } = error
+      const { row, told } = error
       exchange.failure = error
-      exchange.status = row.status
+      exchange.status = told.status
       if (row.fault === 'gate') {
         request.log.error(
           { code: error.code, request: exchange.id, detail: error.detail, err: error.cause ?? error },
@@ -25,13 +25,13 @@ export default fp(
       exchange.bytesOut = Buffer.byteLength(body)
       const challenge = challengeFor(error)
       if (challenge !== null) reply.header('www-authenticate', challenge)
-      if (row.retryAfterSec !== undefined) reply.header('retry-after', row.retryAfterSec)
+      if (told.retryAfterSec !== undefined) reply.header('retry-after', told.retryAfterSec)
       if (row.shouldRetry !== undefined) reply.header('x-should-retry', String(row.shouldRetry))
       if (typeof error.detail.allow === 'string') reply.header('allow', error.detail.allow)
       // A body that nobody will read must not be waited for, nor taken for the next request.
       if (!request.raw.complete) reply.header('connection', 'close')
       reply
-        .code(row.status)
+        .code(told.status)
         .header('cache-control', 'no-store')
         .header('content-type', 'application/json; charset=utf-8')
         .send(body)

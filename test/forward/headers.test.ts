@@ -1,8 +1,12 @@
 import t from 'tap'
 import { isEventStream, requestHeaders, responseHeaders } from '../../src/forward/headers.ts'
 
-function sent(caller: Record<string, string>, apiKey: string | null = null): Record<string, string> {
-  const flat = requestHeaders({ caller, requestId: 'r-1', contentType: 'application/json', apiKey })
+function sent(
+  caller: Record<string, string>,
+  apiKey: string | null = null,
+  path = '/v1/chat/completions'
+): Record<string, string> {
+  const flat = requestHeaders({ caller, requestId: 'r-1', path, contentType: 'application/json', apiKey })
   return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])))
 }
 
@@ -10,6 +14,14 @@ t.test("P3: the caller's token stays here; the pool's key goes", async t => {
   t.equal(sent({ authorization: 'Bearer caller' }).authorization, undefined)
   t.equal(sent({ authorization: 'Bearer caller' }, 'pool-key').authorization, 'Bearer pool-key')
   t.notOk('x-api-key' in sent({ 'x-api-key': 'caller' }, 'pool-key'))
+})
+
+t.test("the version of Anthropic's API goes where it is spoken, and is given where the caller left it out", async t => {
+  t.equal(sent({ 'anthropic-version': '2023-06-01' })['anthropic-version'], undefined)
+  t.equal(sent({ 'anthropic-version': '2024-01-02' }, null, '/v1/messages')['anthropic-version'], '2024-01-02')
+  for (const caller of [{}, { 'anthropic-version': 'x\r\ny' }]) {
+    t.equal(sent(caller, null, '/v1/messages/count_tokens')['anthropic-version'], '2023-06-01')
+  }
 })
 
 t.test('P1, P0-3: nothing that engines, proxies or frameworks obey crosses', async t => {

@@ -9,7 +9,7 @@ import {
 import t, { type Test } from 'tap'
 import type { GateError } from '../../src/errors.ts'
 import { Exchange } from '../../src/exchange.ts'
-import type { TargetOptions } from '../../src/forward/options.ts'
+import { HEARTBEAT_MS, type TargetOptions } from '../../src/forward/options.ts'
 import { createTransport, type Transport } from '../../src/forward/transport.ts'
 
 const TIMEOUTS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000 }
@@ -31,10 +31,15 @@ interface Gate {
 }
 
 /** The transport behind a plain HTTP server: the room alone, over real sockets. */
-async function gateBefore(t: Test, enginePort: number, more: Partial<TargetOptions> = {}): Promise<Gate> {
+async function gateBefore(
+  t: Test,
+  enginePort: number,
+  more: Partial<TargetOptions> = {},
+  heartbeatMs = HEARTBEAT_MS
+): Promise<Gate> {
   const origin = `http://127.0.0.1:${enginePort}`
   const target = { pool: 'p', engine: 'vllm', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
-  const transport = createTransport({ targets: [target] })
+  const transport = createTransport({ targets: [target], heartbeatMs })
   const refusals: GateError[] = []
   const exchanges: Exchange[] = []
   const server = createServer((request, response) => {
@@ -60,7 +65,7 @@ async function gateBefore(t: Test, enginePort: number, more: Partial<TargetOptio
         nowMs: Date.now,
         refuse: error => {
           refusals.push(error)
-          response.writeHead(error.row.status).end()
+          response.writeHead(error.told.status).end()
         },
         takeOver: () => {},
         onBroken: () => {},
@@ -213,7 +218,7 @@ t.test('a redirect and an encoded answer are not passed on, and a refusal of the
   }
 })
 
-t.test('P0-4: an answer 503 is passed on after one attempt', async t => {
+t.test('P0-4: an answer 503 is a 503 after one attempt', async t => {
   let hits = 0
   const engine = await engineThat(t, response => {
     hits++
@@ -222,6 +227,69 @@ t.test('P0-4: an answer 503 is passed on after one attempt', async t => {
   const gate = await gateBefore(t, engine)
   t.equal((await fetch(url(gate), { method: 'POST' })).status, 503)
   t.equal(hits, 1)
+})
+
+t.test("an engine's error is read and said in our words; its connection is used again", async t => {
+  let connections = 0
+  const port = await listen(
+    t,
+    createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(400, { 'content-type': 'application/json' })
+        response.write('{"object":"error","message":"max_tokens must')
+        response.end(' be positive","code":400}')
+      })
+    }).on('connection', () => connections++)
+  )
+  const gate = await gateBefore(t, port)
+  for (let i = 0; i < 3; i++) t.equal((await fetch(url(gate), { method: 'POST' })).status, 400)
+  t.equal(connections, 1)
+  t.match(gate.refusals[0], { code: 'TOLLGATE_FORWARD_REJECTED', told: { message: 'max_tokens must be positive' } })
+})
+
+t.test('an error that does not end, or is too long, is not waited for', async t => {
+  const endless = await gateBefore(
+    t,
+    await engineThat(t, response => {
+      response.writeHead(400)
+      const piece = Buffer.alloc(32 * 1024, 'x')
+      const more = () => {
+        while (!response.destroyed && response.write(piece));
+      }
+      response.on('drain', more)
+      more()
+    })
+  )
+  t.equal((await fetch(url(endless), { method: 'POST' })).status, 400)
+  const silent = await gateBefore(t, await engineThat(t, response => response.writeHead(422).write('{')), {
+    timeouts: { ...TIMEOUTS, idleMs: 50 }
+  })
+  t.equal((await fetch(url(silent), { method: 'POST' })).status, 504)
+})
+
+t.test('a stream that is silent gets comments between its events, never inside of one', async t => {
+  const { promise: beaten, resolve: onBeaten } = Promise.withResolvers<ServerResponse>()
+  const engine = await engineThat(t, response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: 1\n\n')
+    onBeaten(response)
+  })
+  const gate = await gateBefore(t, engine, {}, 20)
+  const answer = await fetch(url(gate), { method: 'POST' })
+  const response = await beaten
+  const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  const until = async (wanted: RegExp) => {
+    while (!wanted.test(text)) text += (await reader.read()).value ?? ''
+  }
+  await until(/^data: 1\n\n(: keep-alive\n\n){2}/)
+  response.write('data: hal')
+  await until(/data: hal$/)
+  // Long enough for comments to come where none may.
+  await new Promise(resolve => setTimeout(resolve, 80))
+  response.end('f\n\n')
+  await until(/half\n\n/)
+  t.match(text, /^data: 1\n\n(: keep-alive\n\n)+data: half\n\n/)
 })
 
 t.test('an engine that says nothing in time is a 504, and its connection is closed', async t => {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { CODES, GateError, type GateErrorCode } from '../../src/errors.ts'
+import { CODES, type GateErrorCode } from '../../src/codes.ts'
+import { GateError } from '../../src/errors.ts'
 import { dialectOf, errorBody, errorEvent } from '../../src/refuse/body.ts'
 
 const ALL = Object.keys(CODES) as GateErrorCode[]

@@ -1,0 +1,100 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { type EngineSaid, GateError } from '../errors.ts'
+import type { FailurePoint } from './failures.ts'
+
+/** So much of an engine's error is read; what is longer is not passed on. */
+export const MAX_ERROR_BYTES = 64 * 1024
+const MAX_MESSAGE_CHARS = 1_000
+const MAX_RETRY_AFTER_SEC = 60
+
+/**
+ * What an engine's answer of 400 and above means.
+ *
+ * Its own sentence is kept where it is about the request (below 500), in the words that every client library reads,
+ * whatever shape the engine gave it (engines.md section 4); addresses and paths of its machine are taken out.
+ * Above, nothing of it is passed on.
+ *
+ * @param body up to `MAX_ERROR_BYTES` of the answer; empty when it was longer
+ */
+export function rejectionFrom(
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: string,
+  at: FailurePoint & { readonly engine: string }
+): GateError {
+  const detail = { ...at, status }
+  const said = readSaid(body)
+  // ms-swift says so with a 400, whatever was wrong with the key.
+  const isKey = status === 401 || status === 403 || (at.engine === 'swift' && said.message === 'API key error')
+  if (isKey) return new GateError('TOLLGATE_FORWARD_KEY', detail)
+  if (status === 429) return new GateError('TOLLGATE_FORWARD_BUSY', detail, { retryAfterSec: retryAfterOf(headers) })
+  if (status === 503) {
+    return new GateError('TOLLGATE_FORWARD_OVERLOADED', detail, { retryAfterSec: retryAfterOf(headers) })
+  }
+  if (status >= 500 || status === 408 || status === 499) return new GateError('TOLLGATE_FORWARD_FAILED', detail)
+  // Client libraries try a 409 again, and it would be refused again.
+  return new GateError('TOLLGATE_FORWARD_REJECTED', detail, {
+    said: { ...said, status: status === 409 ? 400 : status }
+  })
+}
+
+function retryAfterOf(headers: IncomingHttpHeaders): number | undefined {
+  const value = headers['retry-after']
+  if (value === undefined || !/^\d{1,4}$/.test(value)) return undefined
+  return Math.min(Number(value), MAX_RETRY_AFTER_SEC)
+}
+
+/**
+ * Reads the shapes of all engines: `{"error":{…}}`, `{"error":"…"}`, the flat `{"message":…}` of SGLang, LMDeploy and
+ * ms-swift, FastAPI's `{"detail":…}`, and Anthropic's.
+ */
+function readSaid(body: string): Omit<EngineSaid, 'status'> {
+  const nothing = { message: null, type: null, param: null, code: null }
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch {
+    return nothing
+  }
+  if (!isRecord(value)) return nothing
+  const { error, detail } = value
+  if (typeof error === 'string') return { ...nothing, message: cleaned(error) }
+  const inner = isRecord(error) ? error : value
+  const message = textOf(inner.message) ?? textOf(detail) ?? firstOf(detail)
+  return {
+    message: message === null ? null : cleaned(message),
+    type: wordOf(inner.type),
+    param: typeof inner.param === 'string' && /^[\w.[\]-]{1,64}$/.test(inner.param) ? inner.param : null,
+    code: wordOf(inner.code)
+  }
+}
+
+/** FastAPI's list of what is wrong with a body: `[{"loc":["body","messages"],"msg":"Field required"}]`. */
+function firstOf(detail: unknown): string | null {
+  const first: unknown = Array.isArray(detail) ? detail[0] : null
+  if (!isRecord(first) || typeof first.msg !== 'string') return null
+  const place = Array.isArray(first.loc) ? first.loc.slice(1).join('.') : ''
+  return place === '' ? first.msg : `${place}: ${first.msg}`
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+function wordOf(value: unknown): string | null {
+  return typeof value === 'string' && /^[a-z][a-z_]{1,63}$/.test(value) ? value : null
+}
+
+const ADDRESS = /\b(?:https?|tcp|ipc):\/\/[^\s'"]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g
+const FILE = /(?:\/(?:root|home|usr|opt|etc|var|tmp|mnt|data|srv|app|workspace|models?|proc|dev)(?:\/[^\s'":,)]*)+)/g
+const MEMORY = /\b0x[0-9a-f]{6,16}\b/gi
+
+/** One line, without what it tells of the engine's machine. */
+function cleaned(message: string): string {
+  const line = message.replace(/\s+/g, ' ').replace(ADDRESS, '…').replace(FILE, '…').replace(MEMORY, '…').trim()
+  return line.length <= MAX_MESSAGE_CHARS ? line : `${line.slice(0, MAX_MESSAGE_CHARS)}…`
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

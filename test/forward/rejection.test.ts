@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { rejectionFrom } from '../../src/forward/rejection.ts'
+
+const at = { pool: 'p', origin: 'http://10.0.0.1:8000', wasSent: true, engine: 'vllm' }
+const rejected = (status: number, body: unknown, engine = 'vllm', headers = {}) =>
+  rejectionFrom(status, headers, typeof body === 'string' ? body : JSON.stringify(body), { ...at, engine })
+
+t.test('the sentence of an engine is read in every shape that engines write', async t => {
+  const vllm = { error: { message: 'bad', type: 'BadRequestError', param: 'n', code: 400 } }
+  t.match(rejected(400, vllm).told, {
+    status: 400,
+    message: 'bad',
+    type: 'invalid_request_error',
+    param: 'n',
+    code: 'invalid_request'
+  })
+  const sglang = { object: 'error', message: 'bad', type: 'BadRequest', param: null, code: 400 }
+  t.match(rejected(400, sglang, 'sglang').told, { message: 'bad', param: null })
+  const lmdeploy = { message: 'bad', type: 'invalid_request_error', code: 404, param: null, object: 'error' }
+  t.match(rejected(404, lmdeploy, 'lmdeploy').told, { status: 404, message: 'bad', type: 'invalid_request_error' })
+  t.match(rejected(400, { message: 'bad', object: 'error' }, 'swift').told, { message: 'bad' })
+  t.match(rejected(400, { error: 'bad' }).told, { message: 'bad' })
+  t.match(rejected(404, { detail: 'Not Found' }).told, { status: 404, message: 'Not Found' })
+  t.match(rejected(422, { detail: [{ loc: ['body', 'messages'], msg: 'Field required' }] }).told, {
+    status: 422,
+    message: 'messages: Field required'
+  })
+  const anthropic = { type: 'error', error: { type: 'invalid_request_error', message: 'bad' } }
+  t.match(rejected(400, anthropic).told, { message: 'bad', type: 'invalid_request_error' })
+  const nested = { error: { message: 'bad', type: 'invalid_request_error', code: 'model_not_found', param: 'model' } }
+  t.match(rejected(404, nested).told, { code: 'model_not_found', param: 'model' })
+})
+
+t.test('nothing of it is passed on where it is not about the request', async t => {
+  for (const status of [500, 502, 504, 599, 408, 499]) {
+    const error = rejected(status, { error: { message: 'Traceback: secret' } })
+    t.equal(error.code, 'TOLLGATE_FORWARD_FAILED')
+    t.match(error.told, { status: 502, message: 'The engine failed.' })
+  }
+  t.equal(rejected(503, { error: 'scaling' }).code, 'TOLLGATE_FORWARD_OVERLOADED')
+})
+
+t.test('a key that the engine does not take is for the operator, not for the caller', async t => {
+  t.equal(rejected(401, { error: 'Unauthorized' }).code, 'TOLLGATE_FORWARD_KEY')
+  t.equal(rejected(403, '').code, 'TOLLGATE_FORWARD_KEY')
+  t.equal(rejected(400, { message: 'API key error', object: 'error' }, 'swift').code, 'TOLLGATE_FORWARD_KEY')
+  t.equal(rejected(400, { message: 'API key error' }, 'vllm').code, 'TOLLGATE_FORWARD_REJECTED')
+})
+
+t.test('an engine that is busy says when to come again, within what client libraries wait', async t => {
+  t.match(rejected(429, '', 'vllm', { 'retry-after': '7' }), {
+    code: 'TOLLGATE_FORWARD_BUSY',
+    told: { retryAfterSec: 7 }
+  })
+  t.match(rejected(503, '', 'vllm', { 'retry-after': '9999' }).told, { retryAfterSec: 60 })
+  t.match(rejected(503, '', 'vllm', { 'retry-after': 'Wed, 21 Oct' }).told, { retryAfterSec: 2 })
+})
+
+t.test('a conflict is no conflict to a caller: libraries would try again', async t => {
+  t.equal(rejected(409, { message: 'x' }).told.status, 400)
+})
+
+t.test('what an engine tells of its machine is taken out, and what is long is cut', async t => {
+  for (const [said, told] of [
+    ['cannot reach http://10.1.2.3:8000/v1', 'cannot reach …'],
+    ['peer 10.1.2.3:29500 gone', 'peer … gone'],
+    ["No file '/root/.cache/x/model.py', line 3", "No file '…', line 3"],
+    ['object at 0x7f3a5c2b9d10 failed', 'object at … failed'],
+    ['a\n  b\t c', 'a b c'],
+    ['the model org/name does not exist', 'the model org/name does not exist'],
+    ['route /v1/chat/completions', 'route /v1/chat/completions']
+  ] as const)
+    t.equal(rejected(400, { message: said }).told.message, told)
+  t.equal(rejected(400, { message: 'x'.repeat(5000) }).told.message.length, 1001)
+})
+
+t.test('whatever an engine answers, it becomes an error of ours', async () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 400, max: 599 }),
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map(value => JSON.stringify({ error: value }))
+      ),
+      (status, body) => {
+        const { told } = rejected(status, body)
+        return told.status >= 400 && told.message.length <= 1001 && !told.message.includes('\n')
+      }
+    )
+  )
+})
