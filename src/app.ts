@@ -34,7 +34,7 @@ export interface AppDeps {
   readonly endpoints: Endpoints
   readonly policy: Policy
   readonly table: RouteTable
-  readonly shape: Shaper['shape']
+  readonly shaper: Shaper
   readonly transport: Transport
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
@@ -68,7 +68,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
     await gated.register(authorizePlugin, { authorize: policy.authorize })
     await gated.register(route, { table, mayUseModel: policy.mayUseModel, nowMs })
-    await gated.register(shapePlugin, { shape: deps.shape })
+    await gated.register(shapePlugin, deps.shaper)
     await gated.register(forward, {
       transport,
       nowMs,

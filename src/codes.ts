@@ -74,10 +74,11 @@ export const CODES = {
     ...bad,
     status: 415,
     code: 'unsupported_media_type',
-    message: 'The body must be application/json in UTF-8, not encoded.'
+    message: 'The body must be JSON in UTF-8, or a form where a file is sent, and not encoded.'
   },
   TOLLGATE_INSPECT_SIZE: { ...bad, status: 413, code: 'request_too_large', message: 'The body is too large.' },
   TOLLGATE_INSPECT_JSON: { ...request, message: 'The body is not a JSON object in UTF-8.' },
+  TOLLGATE_INSPECT_FORM: { ...request, message: 'The body is not a form that can be read.' },
   TOLLGATE_INSPECT_DUPLICATE: { ...value, message: 'The body names a member twice.' },
   TOLLGATE_INSPECT_DEPTH: { ...value, message: 'The body is nested too deeply.' },
   TOLLGATE_INSPECT_FIELD: { ...value, message: 'A field of the body has a wrong value.' },

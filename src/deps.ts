@@ -63,7 +63,7 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
       endpoints: createEndpoints(config.inspect),
       policy: createPolicy(config.authorize),
       table: createRouteTable(config.route, { learned: learner.learned }),
-      shape: createShaper(config.shape).shape,
+      shaper: createShaper(config.shape),
       transport,
       audit: exchange => sink.write(auditRecord(exchange))
     },

@@ -71,6 +71,23 @@ export interface Content {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** A form with at most one file, as the audio routes take it. */
+export interface Form {
+  /** Values as they were sent, in order. Only a name that ends with `[]` has more than one. */
+  readonly fields: ReadonlyMap<string, readonly string[]>
+  readonly file: FormFile | null
+}
+
+/** The one part with a file name. */
+export interface FormFile {
+  readonly name: 'file'
+  /** As the caller sent it, fit for nothing but to be written anew. */
+  readonly filename: string
+  /** Lower case, without parameters. */
+  readonly type: string
+  readonly bytes: Buffer
+}
+
 /** The body as the engine will see it. */
 export interface Outgoing {
   readonly bytes: Buffer
@@ -115,6 +132,8 @@ export class Exchange {
   ending: Ending | null = null
   /** The body as it was read, from `inspect` to `shape`; null for calls without one, and when `shape` is done with it. */
   content: Content | null = null
+  /** The form as it was read, likewise. */
+  form: Form | null = null
   /** The body as the engine will see it, written by `shape`; null for calls without one. */
   outgoing: Outgoing | null = null
   /** Fields of the body that the engine does not get, for the log. */

@@ -110,7 +110,7 @@ export async function explain(world: World, question: Question): Promise<readonl
       if (content !== null) {
         await walk(
           'shape',
-          () => app.shape({ content, call, identity, target }),
+          () => app.shaper.shape({ content, call, identity, target }),
           ({ bytes, removed }) => ({ bytes: bytes.length, removed })
         )
       }

@@ -1,5 +1,5 @@
 import { GateError } from '../errors.ts'
-import type { Call, Content } from '../exchange.ts'
+import type { Call, Content, Form } from '../exchange.ts'
 import { isBodiless } from './content.ts'
 import type { Endpoint, Found } from './endpoints.ts'
 import { scanMembers } from './json-scan.ts'
@@ -48,6 +48,35 @@ export function readCall(
     isStream: readStream(fields)
   }
   return { call, content: { bytes, members, fields } }
+}
+
+/**
+ * Reads what is asked from a form. `stream` is a word there.
+ * @throws TOLLGATE_INSPECT_FIELD with `param`
+ */
+export function readFormCall({ endpoint }: Found, form: Form, aliases: ReadonlyMap<string, string>): Call {
+  const { operation, method, path, kind, scope, pool } = endpoint
+  const one = (name: string) => form.fields.get(name)?.[0]
+  const modelAsked = one('model')
+  if (modelAsked === undefined || !MODEL.test(modelAsked)) {
+    throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' })
+  }
+  const stream = one('stream')
+  if (stream !== undefined && !/^(true|false)$/i.test(stream)) {
+    throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'stream' })
+  }
+  if (form.file === null) throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'file' })
+  return {
+    operation,
+    method,
+    path,
+    kind,
+    routeScope: scope,
+    routePool: pool,
+    model: aliases.get(modelAsked) ?? modelAsked,
+    modelAsked,
+    isStream: stream?.toLowerCase() === 'true'
+  }
 }
 
 function decode(bytes: Buffer): string {

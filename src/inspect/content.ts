@@ -3,6 +3,8 @@ import { GateError } from '../errors.ts'
 import type { Bytes } from '../units.ts'
 import type { Endpoint } from './endpoints.ts'
 
+/** What stands behind it is judged by the reader of forms. */
+const FORM_TYPE = /^multipart\/form-data\s*;/i
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
 
 /** Whether a request of this route has no body. */
@@ -13,7 +15,7 @@ export function isBodiless({ model }: Endpoint): boolean {
 /**
  * Judges what the headers say of the body, before a byte of it is read.
  *
- * @throws TOLLGATE_INSPECT_TYPE when it is not plain JSON, or there is one where none belongs
+ * @throws TOLLGATE_INSPECT_TYPE when it is not plain JSON, or no form where one belongs, or there is one where none belongs
  * @throws TOLLGATE_INSPECT_SIZE when its declared length is over the limit
  */
 export function checkContent(endpoint: Endpoint, headers: IncomingHttpHeaders, limitBytes: Bytes): void {
@@ -29,7 +31,8 @@ export function checkContent(endpoint: Endpoint, headers: IncomingHttpHeaders, l
     // No decompression: a few bytes could become gigabytes, and the engine would not see what was judged.
     throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'encoded' })
   }
-  if (!JSON_TYPE.test(headers['content-type'] ?? '')) throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'type' })
+  const expected = endpoint.model === 'form' ? FORM_TYPE : JSON_TYPE
+  if (!expected.test(headers['content-type'] ?? '')) throw new GateError('TOLLGATE_INSPECT_TYPE', { why: 'type' })
   if (length !== undefined && Number(length) > limitBytes) {
     throw new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes, declaredBytes: Number(length) })
   }

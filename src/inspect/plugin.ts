@@ -3,9 +3,10 @@ import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
 import type { Identity } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
-import { readCall } from './call.ts'
+import { readCall, readFormCall } from './call.ts'
 import { checkContent } from './content.ts'
 import type { Endpoints, Found } from './endpoints.ts'
+import { readForm } from './form.ts'
 import type { InspectOptions } from './options.ts'
 
 /** What `inspect` is given. */
@@ -50,10 +51,20 @@ export default fp<InspectPluginOptions>(
       if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
       const body = Buffer.isBuffer(request.body) ? request.body : null
       request.exchange.bytesIn = body?.length ?? 0
-      const { call, content } = readCall(asked.found, body, options.aliases)
-      request.exchange.call = call
-      request.exchange.content = content
-      done()
+      const { exchange } = request
+      if (asked.found.endpoint.model !== 'form') {
+        const { call, content } = readCall(asked.found, body, options.aliases)
+        exchange.call = call
+        exchange.content = content
+        done()
+        return
+      }
+      readForm(body ?? Buffer.alloc(0), request.headers['content-type'] ?? '')
+        .then(form => {
+          exchange.call = readFormCall(asked.found, form, options.aliases)
+          exchange.form = form
+        })
+        .then(() => done(), done)
     })
   },
   { name: 'tollgate-inspect', dependencies: ['tollgate-authenticate'] }

@@ -184,6 +184,25 @@ export function allowedFields(operation: string): ReadonlySet<string> | null {
   return SETS.get(operation) ?? null
 }
 
+/** The fields of a form with sound. */
+export const FORM_FIELDS: ReadonlySet<string> = new Set([
+  'model',
+  'language',
+  'prompt',
+  'response_format',
+  'temperature',
+  'top_p',
+  'seed',
+  'stream',
+  'stream_include_usage',
+  'stream_continuous_usage_stats',
+  'to_language',
+  'max_completion_tokens',
+  'chunking_strategy',
+  'include[]',
+  'timestamp_granularities[]'
+])
+
 /** Members that are refused by name, because to leave them out would change what was asked for. */
 export const REFUSED: ReadonlySet<string> = new Set([
   'prompt_logprobs',

@@ -3,9 +3,9 @@ import type { Shaper } from './shaper.ts'
 
 /** Writes the body as the engine shall see it. */
 export default fp<Shaper>(
-  async (app, { shape }) => {
+  async (app, { shape, shapeForm }) => {
     app.addHook('preHandler', ({ exchange }, _reply, done) => {
-      const { content } = exchange
+      const { content, form } = exchange
       if (content !== null) {
         const { identity, call, target } = exchange
         const { bytes, removed } = shape({ content, call, identity, target })
@@ -13,6 +13,11 @@ export default fp<Shaper>(
         exchange.removed = removed
         // What was read is not needed any more, and a stream may last for an hour.
         exchange.content = null
+      } else if (form !== null) {
+        const { outgoing, removed } = shapeForm(form, exchange.call)
+        exchange.outgoing = outgoing
+        exchange.removed = removed
+        exchange.form = null
       }
       done()
     })

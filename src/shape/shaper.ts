@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Engine } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
-import type { Call, Content, Identity, Target } from '../exchange.ts'
+import type { Call, Content, Form, Identity, Outgoing, Target } from '../exchange.ts'
 import { checkCaps } from './caps.ts'
-import { allowedFields, NEVER, REFUSED, TEMPLATE_KWARGS } from './fields.ts'
+import { allowedFields, FORM_FIELDS, NEVER, REFUSED, TEMPLATE_KWARGS } from './fields.ts'
+import { formContentType, newBoundary, writeForm } from './form.ts'
 import { isRecord } from './json.ts'
 import { checkMedia } from './media.ts'
 import type { ShapeOptions } from './options.ts'
@@ -31,6 +32,8 @@ export interface ShapeInit {
 export interface Shaper {
   /** @throws TOLLGATE_SHAPE_CAP, TOLLGATE_SHAPE_FIELD, TOLLGATE_SHAPE_MEDIA with `param` */
   shape(init: ShapeInit): Shaped
+  /** A form is written anew, with the fields of the API alone: what the engine reads has one reading. */
+  shapeForm(form: Form, call: Call): { readonly outgoing: Outgoing; readonly removed: readonly string[] }
 }
 
 /** Engines whose prefix caches can be kept apart by a salt. LMDeploy's cannot: it is off there unless switched on. */
@@ -88,6 +91,18 @@ export function createShaper(options: ShapeOptions): Shaper {
         }
       }
       return { bytes: splice(content, { set, remove, rename }), removed: [...remove].slice(0, MAX_LOGGED) }
+    },
+    shapeForm({ fields, file }, { model }) {
+      const kept = new Map<string, readonly string[]>()
+      const removed: string[] = []
+      for (const [name, values] of fields) {
+        if (FORM_FIELDS.has(name) || extra.has(name))
+          kept.set(name, name === 'model' && model !== null ? [model] : values)
+        else removed.push(name)
+      }
+      const boundary = newBoundary()
+      const bytes = writeForm({ fields: kept, file }, boundary)
+      return { outgoing: { bytes, type: formContentType(boundary) }, removed: removed.slice(0, MAX_LOGGED) }
     }
   }
 }
