@@ -50,6 +50,9 @@ export function createPolicy(options: AuthorizeOptions): Policy {
       const of = grants(identity)
       if (call.routeScope !== null) {
         if (!of.all.has(call.routeScope)) throw new GateError('TOLLGATE_AUTHORIZE_SCOPE', { scope: call.routeScope })
+        if (call.kind === 'multimodal' && of.kinds.size > 0 && !of.kinds.has('multimodal')) {
+          throw new GateError('TOLLGATE_AUTHORIZE_SCOPE', { scope: 'infer:multimodal' })
+        }
         if (call.model !== null && of.hasModels && !hasModel(of, call.model)) {
           throw new GateError('TOLLGATE_AUTHORIZE_MODEL', { scope: scopeFor(call.model), model: call.model })
         }

@@ -37,9 +37,12 @@ export const VLLM: EngineTable = {
         'POST /v1/chat/completions/render',
         'POST /v1/chat/completions/derender',
         'POST /v1/completions/render',
-        'POST /v1/completions/derender'
+        'POST /v1/completions/derender',
+        'POST /v1/messages/render',
+        'POST /v1/responses/render'
       ]
     },
+    { what: 'structured decisions', routes: ['POST /v1/systemone'] },
     { what: 'generative scoring', routes: ['POST /generative_scoring'] },
     { what: "Cohere's chat", routes: ['POST /cohere/v2/chat'] },
     { what: 'realtime speech', routes: ['GET /v1/realtime'], operation: 'realtime' }
@@ -51,10 +54,15 @@ export const VLLM: EngineTable = {
     'a description of the engine': [
       'GET /tokenizer_info',
       'GET /docs',
+      'HEAD /docs',
       'GET /redoc',
+      'HEAD /redoc',
       'GET /openapi.json',
+      'HEAD /openapi.json',
       'GET /docs/oauth2-redirect',
+      'HEAD /docs/oauth2-redirect',
       'GET /static/*',
+      'GET /kv_event_sources',
       'GET /server_info',
       'GET /weight_info',
       'GET /get_world_size'
@@ -67,6 +75,7 @@ export const VLLM: EngineTable = {
       'POST /scale_elastic_ep',
       'POST /is_scaling_elastic_ep',
       'POST /abort_requests',
+      'POST /inference/v1/abort_requests',
       'POST /fault_tolerance/apply',
       'GET /fault_tolerance/status',
       'POST /pause',

@@ -63,7 +63,7 @@ export function createEndpoints(options: {
     for (const { route, verdict } of rowsOf(engine)) if (verdict.is === 'served') served.set(route, verdict.operation)
   }
   for (const [route, operation] of served) add(row(operation, ...split(route)))
-  for (const route of options.routes) add(opened(route))
+  for (const route of options.routes) add(opened(route, options.engines))
   // Those of the configuration first: what they say of a route is what its operator wants to read.
   const engines = [...new Set([...options.engines, ...ENGINES])]
 
@@ -94,9 +94,13 @@ function row(operation: OperationName, method: string, path: string): Endpoint {
   return { operation, method, path, kind, model, scope: null, pool: null }
 }
 
-function opened({ method, path, scope, pool }: ExtraRoute): Endpoint {
+/** What an engine's table knows of it holds for a route that is open, too. */
+function opened({ method, path, scope, pool }: ExtraRoute, engines: readonly Engine[]): Endpoint {
   const hasBody = method !== 'GET' && method !== 'DELETE'
-  return { operation: path, method, path, kind: 'none', model: hasBody ? 'optional' : 'none', scope, pool }
+  const verdicts = engines.map(engine => verdictOf(engine, method, path))
+  const operation = verdicts.flatMap(verdict => (verdict?.is === 'closed' ? [verdict.operation] : []))[0] ?? null
+  const kind = operation === null ? 'none' : OPERATIONS[operation].kind
+  return { operation: operation ?? path, method, path, kind, model: hasBody ? 'optional' : 'none', scope, pool }
 }
 
 function split(route: string): [method: string, path: string] {

@@ -71,12 +71,14 @@ export function createShaper(options: ShapeOptions): Shaper {
       const set = new Map<string, string>()
       const remove = new Set<string>()
       const rename = new Map<string, string>()
-      if (call.kind === 'multimodal') checkMedia(fields, options.media)
+      const isForeign = allowed === null && target.engine === 'openai'
+      if (call.kind === 'multimodal' || (allowed === null && !isForeign)) checkMedia(fields, options.media)
       if (call.model !== call.modelAsked && call.model !== null) set.set('model', JSON.stringify(call.model))
-      if (allowed !== null) {
+      if (!isForeign) {
+        // Of a route that the operator opened the fields are not known, but those that nobody may set are.
         for (const name of members.keys()) {
           if (REFUSED.has(name) && fields[name] !== null) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: name })
-          if (!allowed.has(name) && !extra.has(name)) remove.add(name)
+          if (allowed === null ? NEVER.has(name) : !allowed.has(name) && !extra.has(name)) remove.add(name)
         }
         checkCaps(fields, options.caps)
         checkTools(fields.tools)

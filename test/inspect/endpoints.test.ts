@@ -85,6 +85,12 @@ t.test('what an operator may open is told apart from what is never served, and f
   t.throws(() => endpoints.find('POST', '/v1/classify'), { code, detail: { reason } })
 })
 
+t.test('of a route that the operator opened is known what the table of its engine knows', async t => {
+  const routes = [{ method: 'POST', path: '/generate', scope: 'native', pool: null }]
+  const { endpoint } = createEndpoints({ engines: ['sglang'], routes }).find('POST', '/generate')
+  t.match(endpoint, { operation: 'generate', kind: 'text', scope: 'native', model: 'optional' })
+})
+
 t.test('several engines serve together what each of them serves', async t => {
   const both = createEndpoints({ engines: ['lmdeploy', 'sglang'], routes: [] })
   t.match(both.find('POST', '/v1/encode').endpoint, { operation: 'tokenize' })

@@ -52,7 +52,8 @@ t.test('whatever form is written is read back the same', async t => {
     fc.asyncProperty(anyForm, async form => {
       const boundary = newBoundary()
       const again = await readForm(writeForm(form, boundary), formContentType(boundary))
-      t.strictSame(plain(again), plain(form))
+      // As text: a field may be called __proto__.
+      t.equal(JSON.stringify(plain(again)), JSON.stringify(plain(form)))
       t.strictSame([...again.fields.keys()], [...form.fields.keys()])
     }),
     { numRuns: 200 }

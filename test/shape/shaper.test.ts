@@ -169,7 +169,11 @@ t.test('ms-swift is told the bound of an answer by the name that it knows', asyn
   t.strictSame(shape({ max_completion_tokens: 5 }).fields, { model: 'm', max_completion_tokens: 5 })
 })
 
-t.test('a route that the operator opened passes as it is', async t => {
+t.test('a route that the operator opened passes as it is, but for what nobody may say to an engine', async t => {
+  const ask = { operation: '/v1/systemone', engine: 'vllm', pool: 'open' } as const
+  t.strictSame(shape({ state: 'x', cache_salt: 'y', priority: 1 }, ask).fields, { model: 'm', state: 'x' })
+  t.equal(refused({ state: 'x', prompt_embeds: 'y' }, ask), 'FIELD prompt_embeds')
+  t.equal(refused({ state: 'x', images: ['file:///etc/passwd'] }, ask), 'MEDIA images')
   t.strictSame(shape({ whatever: 1, n: 99 }, { operation: '/v1/fine_tuning/jobs' }).fields, {
     model: 'm',
     whatever: 1,
