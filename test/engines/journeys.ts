@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict'
+import type { Ms } from '../../src/time.ts'
+import { after, until } from './children.ts'
+import type { Gate } from './gate.ts'
+import type { Engine } from './vllm.ts'
+
+/** What a journey has to do with. */
+export interface World {
+  readonly gate: Gate
+  readonly engine: Engine
+}
+
+/** A sentence that is true, or not, of the gate before a real engine. */
+export interface Journey {
+  readonly sentence: string
+  /** The gate does not serve this yet: told, not tried, not counted. Remove the mark to switch it on. */
+  readonly pending?: true
+  /** @returns figures worth reading, or nothing; throws when the sentence is not true */
+  run(world: World): Promise<string | undefined> | Promise<void>
+}
+
+const CHAT = '/v1/chat/completions'
+const MESSAGES = [{ role: 'user', content: 'Hello?' }]
+const MODEL = 'tiny'
+/** Longer than any journey: at a thousand tokens a second it is worth half a minute. */
+const ENDLESS = { model: MODEL, messages: MESSAGES, max_tokens: 30_000, ignore_eos: true }
+const SHORT = { model: MODEL, messages: MESSAGES, max_tokens: 5, ignore_eos: true }
+
+export const JOURNEYS: readonly Journey[] = [
+  {
+    sentence: 'a chat is answered, with its usage',
+    async run(world) {
+      const { status, json } = await ask(world, CHAT, SHORT)
+      assert.equal(status, 200)
+      assert.equal(json.object, 'chat.completion')
+      assert.equal(json.choices[0].finish_reason, 'length')
+      assert.equal(json.usage.completion_tokens, 5)
+    }
+  },
+  {
+    sentence: 'a streamed chat comes event by event, with its usage when asked, and ends with [DONE]',
+    async run(world) {
+      const events = await stream(world, CHAT, { ...SHORT, stream_options: { include_usage: true } })
+      assert.equal(events.at(-1), '[DONE]')
+      const chunks = events.slice(0, -1).map(event => JSON.parse(event))
+      assert.ok(chunks.length >= 6, `${chunks.length} chunks`)
+      for (const chunk of chunks) assert.equal(chunk.object, 'chat.completion.chunk')
+      assert.deepEqual(chunks.at(-1).choices, [])
+      assert.equal(chunks.at(-1).usage.completion_tokens, 5)
+    }
+  },
+  {
+    sentence: 'a long stream passes while it is made, not at its end',
+    async run(world) {
+      const startedAtMs = performance.now()
+      const answer = await send(world, CHAT, { ...SHORT, max_tokens: 1_000, stream: true })
+      assert.equal(answer.status, 200)
+      let firstAtMs = 0
+      for await (const _ of answer.body ?? []) firstAtMs ||= performance.now()
+      const [first, all] = [firstAtMs - startedAtMs, performance.now() - startedAtMs]
+      assert.ok(first < all / 2, `the first piece came after ${seconds(first)} of ${seconds(all)}`)
+      return `first piece after ${seconds(first)}, all after ${seconds(all)}`
+    }
+  },
+  {
+    sentence: 'a completion is answered, with its usage',
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/completions', { model: MODEL, prompt: 'Once', max_tokens: 3 })
+      assert.equal(status, 200)
+      assert.equal(json.object, 'text_completion')
+      assert.equal(json.usage.completion_tokens, 3)
+    }
+  },
+  {
+    sentence: 'a streamed completion ends with [DONE]',
+    async run(world) {
+      const events = await stream(world, '/v1/completions', { model: MODEL, prompt: 'Once', max_tokens: 3 })
+      assert.equal(events.at(-1), '[DONE]')
+      assert.equal(JSON.parse(events[0] ?? '').object, 'text_completion')
+    }
+  },
+  {
+    sentence: 'the models that the gate learned are listed by name, and nothing of the disk of the engine',
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/models', null)
+      assert.equal(status, 200)
+      assert.deepEqual(
+        json.data.map(({ id }: { id: string }) => id),
+        [MODEL]
+      )
+      assert.doesNotMatch(JSON.stringify(json), /root|parent|\//)
+    }
+  },
+  {
+    sentence: 'a caller who leaves mid-stream frees the engine within 2 s',
+    async run(world) {
+      const leave = new AbortController()
+      const answer = await send(world, CHAT, { ...ENDLESS, stream: true }, { signal: leave.signal })
+      const reader = answer.body?.getReader()
+      for (let pieces = 0; pieces < 10; pieces++) await reader?.read()
+      return await freedAfter(world, () => leave.abort())
+    }
+  },
+  {
+    sentence: 'a caller who leaves before the first byte frees the engine within 2 s',
+    async run(world) {
+      const leave = new AbortController()
+      const answer = send(world, CHAT, ENDLESS, { signal: leave.signal })
+      answer.catch(() => {})
+      return await freedAfter(world, () => leave.abort())
+    }
+  },
+  {
+    sentence: 'a caller who leaves while the call waits in the queue of the engine leaves no trace there',
+    async run(world) {
+      const leave = new AbortController()
+      // More than the engine runs at once (--max-num-seqs 8).
+      for (let call = 0; call < 12; call++) send(world, CHAT, ENDLESS, { signal: leave.signal }).catch(() => {})
+      await until('calls are queued', 10_000, async () => (await world.engine.metric('vllm:num_requests_waiting')) > 0)
+      const took = await freedAfter(world, () => leave.abort())
+      assert.equal(await world.engine.metric('vllm:num_requests_waiting'), 0)
+      return took
+    }
+  },
+  {
+    sentence: 'an unknown model is refused in the words of the OpenAI API',
+    async run(world) {
+      const { status, json } = await ask(world, CHAT, { ...SHORT, model: 'unknown' })
+      assert.equal(status, 404)
+      assert.equal(json.error.code, 'model_not_found')
+      assert.doesNotMatch(JSON.stringify(json), /tiny/)
+    }
+  },
+  {
+    sentence: 'a field of a wrong type is refused by the engine, and the caller reads which',
+    async run(world) {
+      const { status, json } = await ask(world, CHAT, { ...SHORT, temperature: 'hot' })
+      assert.equal(status, 400)
+      assert.match(json.error.param, /temperature/)
+      assert.match(json.error.message, /temperature/)
+    }
+  },
+  {
+    sentence: 'a prompt that is too long is refused by the engine, streamed or not',
+    async run(world) {
+      for (const isStream of [false, true]) {
+        const content = 'word '.repeat(33_000)
+        const body = { ...SHORT, messages: [{ role: 'user', content }], stream: isStream }
+        const { status, json } = await ask(world, CHAT, body)
+        assert.equal(status, 400)
+        assert.match(json.error.message, /32768/)
+      }
+    }
+  },
+  {
+    sentence: "the caller's token never reaches the engine; the engine's key does",
+    async run(world) {
+      const token = await world.gate.sign({ team_id: 'team-tapped' })
+      for (const isStream of [false, true]) {
+        const answer = await send(world, CHAT, { ...SHORT, stream: isStream }, { token })
+        assert.equal(answer.status, 200)
+        await answer.text()
+      }
+      const heard = world.gate.tapped()
+      assert.equal(heard.match(/POST \/v1\/chat\/completions HTTP\/1\.1/g)?.length, 2)
+      assert.ok(heard.includes(`Bearer ${world.engine.apiKey}`), 'no key')
+      for (const part of token.split('.')) assert.ok(!heard.includes(part), 'a part of the token')
+    }
+  },
+  {
+    sentence: 'paths that the engine guards with no key stay shut',
+    async run(world) {
+      for (const path of ['/metrics', '/version', '/load', '/openapi.json', '/docs', '/health', '/ping']) {
+        assert.equal((await ask(world, path, null)).status, 404, path)
+      }
+      for (const path of ['/invocations', '/scale_elastic_ep', '/inference/v1/generate', '/v1/systemone']) {
+        assert.equal((await ask(world, path, SHORT)).status, 404, path)
+      }
+    }
+  },
+  {
+    sentence: 'of 200 calls over connections that the engine is closing (5 s idle), none fails',
+    run: race
+  },
+  {
+    sentence: 'a response of the Responses API is answered, with its usage',
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/responses', {
+        model: MODEL,
+        input: 'Hello?',
+        max_output_tokens: 3
+      })
+      assert.equal(status, 200)
+      assert.equal(json.object, 'response')
+      assert.equal(json.usage.output_tokens, 3)
+    }
+  },
+  {
+    sentence: 'a streamed response ends with its terminal event, which has the usage',
+    async run(world) {
+      const events = await stream(world, '/v1/responses', { model: MODEL, input: 'Hello?', max_output_tokens: 3 })
+      const last = JSON.parse(events.at(-1) ?? '')
+      assert.match(last.type, /^response\.(completed|incomplete)$/)
+      assert.equal(last.response.usage.output_tokens, 3)
+    }
+  },
+  {
+    sentence: "a message of Anthropic's API is answered, with its usage",
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/messages', { model: MODEL, messages: MESSAGES, max_tokens: 3 })
+      assert.equal(status, 200)
+      assert.equal(json.type, 'message')
+      assert.equal(json.usage.output_tokens, 3)
+    }
+  },
+  {
+    sentence: 'a streamed message begins with message_start and ends with message_stop',
+    async run(world) {
+      const events = await stream(world, '/v1/messages', { model: MODEL, messages: MESSAGES, max_tokens: 3 })
+      const types = events.map(event => JSON.parse(event).type)
+      assert.deepEqual([types[0], types.at(-1)], ['message_start', 'message_stop'])
+    }
+  },
+  {
+    sentence: "an error of Anthropic's API has its shape",
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/messages', {
+        model: MODEL,
+        messages: MESSAGES,
+        max_tokens: 3,
+        temperature: 'hot'
+      })
+      assert.equal(status, 400)
+      assert.equal(json.type, 'error')
+      assert.equal(json.error.type, 'invalid_request_error')
+    }
+  },
+  {
+    sentence: 'the tokens of a message are counted',
+    async run(world) {
+      const { status, json } = await ask(world, '/v1/messages/count_tokens', { model: MODEL, messages: MESSAGES })
+      assert.equal(status, 200)
+      assert.ok(json.input_tokens > 0)
+    }
+  },
+  {
+    sentence: 'a text is cut into tokens',
+    async run(world) {
+      const { status, json } = await ask(world, '/tokenize', { model: MODEL, prompt: 'Hello?' })
+      assert.equal(status, 200)
+      assert.equal(json.tokens.length, json.count)
+    }
+  },
+  {
+    sentence: 'embeddings of a model that only generates are refused in the shape of the OpenAI API',
+    run: async world => await refusedByEngine(world, '/v1/embeddings', { model: MODEL, input: 'Hello?' })
+  },
+  {
+    sentence: 'scores of a model that only generates are refused in the shape of the OpenAI API',
+    run: async world => await refusedByEngine(world, '/v1/score', { model: MODEL, text_1: 'Hello?', text_2: 'Bye.' })
+  }
+]
+
+/** The engine does not have the route: the caller reads so, and not that the gate does not. */
+async function refusedByEngine(world: World, path: string, body: object): Promise<void> {
+  const { status, json } = await ask(world, path, body)
+  assert.equal(status, 404)
+  assert.equal(typeof json.error?.message, 'string', JSON.stringify(json))
+  assert.notEqual(json.error.message, 'This route is not served.')
+}
+
+/** Waits until the engine is at work, lets the caller leave, and says how long the engine went on. */
+async function freedAfter({ engine }: World, leave: () => void): Promise<string> {
+  const running = async () => await engine.metric('vllm:num_requests_running')
+  await until('the engine is at work', 10_000, async () => (await running()) > 0)
+  leave()
+  const leftAtMs = performance.now()
+  await until('the engine is free again', 10_000, async () => (await running()) === 0)
+  const tookMs = performance.now() - leftAtMs
+  const made = await engine.metric('vllm:generation_tokens_total')
+  await after(300)
+  assert.equal(await engine.metric('vllm:generation_tokens_total'), made, 'it still makes tokens')
+  assert.ok(tookMs < 2_000, `free after ${seconds(tookMs)}`)
+  return `free after ${seconds(tookMs)}`
+}
+
+/**
+ * The engine closes a connection that has been idle for 5 s and does not announce it. Many calls at once fill as many
+ * connections of the gate; then as many ask again in one moment, so that none finds one that has just been used, and
+ * the moment wanders past the one in which the connections die.
+ */
+async function race(world: World): Promise<string> {
+  const [lanes, rounds] = [20, 10]
+  const token = await world.gate.sign()
+  const faults: string[] = []
+  let idleMs: Ms = 0
+  const call = async () => {
+    const answer = await send(world, '/v1/completions', { model: MODEL, prompt: 'Hi', max_tokens: 1 }, { token })
+    await answer.text()
+    if (answer.status === 200) return
+    const code = await world.gate.codeOf(answer.headers.get('x-request-id') ?? '')
+    faults.push(`${answer.status} ${code} after ${seconds(idleMs)} idle`)
+  }
+  const callAtOnce = async () => void (await Promise.all(Array.from({ length: lanes }, call)))
+  await callAtOnce()
+  for (let round = 0; round < rounds; round++) {
+    idleMs = 4_900 + (200 * round) / (rounds - 1)
+    await after(idleMs)
+    await callAtOnce()
+  }
+  assert.equal(faults.length, 0, `${faults.length} of ${lanes * rounds}: ${faults.join(', ')}`)
+  return `0 of ${lanes * rounds}`
+}
+
+/** Sends a call through the gate; a body of null is a GET. */
+async function send(
+  { gate }: World,
+  path: string,
+  body: object | null,
+  options: { signal?: AbortSignal; token?: string } = {}
+): Promise<Response> {
+  const limit = AbortSignal.timeout(60_000)
+  return await fetch(gate.origin + path, {
+    method: body === null ? 'GET' : 'POST',
+    headers: { authorization: `Bearer ${options.token ?? (await gate.sign())}`, 'content-type': 'application/json' },
+    signal: options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]),
+    ...(body === null ? {} : { body: JSON.stringify(body) })
+  })
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the shapes of foreign APIs are what the sentences are about
+async function ask(world: World, path: string, body: object | null): Promise<{ status: number; json: any }> {
+  const answer = await send(world, path, body)
+  return { status: answer.status, json: await answer.json() }
+}
+
+/** The data of every event of a streamed answer. */
+async function stream(world: World, path: string, body: object): Promise<string[]> {
+  const answer = await send(world, path, { ...body, stream: true })
+  assert.equal(answer.status, 200)
+  assert.match(answer.headers.get('content-type') ?? '', /^text\/event-stream/)
+  return (await answer.text())
+    .split('\n')
+    .filter(line => line.startsWith('data: '))
+    .map(line => line.slice('data: '.length))
+}
+
+function seconds(ms: Ms): string {
+  return `${(ms / 1000).toFixed(2)} s`
+}
