@@ -8,7 +8,7 @@ import { SignJWT } from 'jose'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
-const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event] [--format text|json]
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
 HAProxy (jwt_verify RS256 on every call) where they are installed, and a relay in bare Node (the floor), in the same run,
@@ -24,14 +24,18 @@ const { values } = parseArgs({
   }
 })
 
+type Unit = 'request' | 'event' | `body ${string}`
+
 interface Row {
   readonly name: string
-  readonly unit: 'request' | 'event'
+  readonly unit: Unit
   readonly us: number
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
+/** Length of the picture in a body → calls in a round. */
+const BODIES = { '64 KiB': [64 * 1024, 1_500], '1 MiB': [1024 ** 2, 150], '8 MiB': [8 * 1024 ** 2, 24] } as const
 const EVENTS = 100
 const STREAMS = 200
 const ISSUER = 'https://bench.example'
@@ -54,7 +58,7 @@ async function makeToken(dir: string): Promise<string> {
     aud: 'inference',
     sub: 'bench',
     team_id: 'team-a',
-    scopes: ['infer:text'],
+    scopes: ['infer:text', 'infer:multimodal'],
     iat: nowSec,
     exp: nowSec + 3000
   }
@@ -118,12 +122,18 @@ async function bench(): Promise<Row[]> {
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`round ${round} of ${rounds}\n`)
       for (const peer of peers) {
-        if (values.only !== 'event')
+        if (values.only === undefined || values.only === 'body') {
+          for (const [name, [bodyBytes, requests]] of Object.entries(BODIES)) {
+            const run = () => loadRequests(peer.port, token, { connections: 4, requests, bodyBytes })
+            note(`${peer.name} body ${name}`, await measure(peer, run))
+          }
+        }
+        if (values.only === undefined || values.only === 'request')
           note(
             `${peer.name} request`,
             await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
           )
-        if (values.only !== 'request')
+        if (values.only === undefined || values.only === 'event')
           note(
             `${peer.name} event`,
             await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
@@ -131,10 +141,10 @@ async function bench(): Promise<Row[]> {
       }
     }
     return [...seen].map(([key, results]) => {
-      const [name = '', unit] = key.split(' ')
+      const [name = '', ...unit] = key.split(' ')
       return {
         name,
-        unit: unit === 'event' ? 'event' : 'request',
+        unit: unit.join(' ') as Unit,
         us: median(results.map(result => result.us)),
         p50Ms: median(results.map(result => result.p50Ms)),
         p99Ms: median(results.map(result => result.p99Ms))
@@ -148,22 +158,26 @@ async function bench(): Promise<Row[]> {
 }
 
 function report(rows: readonly Row[]): string {
-  const lines = (['request', 'event'] as const).flatMap(unit => {
-    const of = rows.filter(row => row.unit === unit)
+  const lines = (['request', 'event', ...Object.keys(BODIES).map(name => `body ${name}` as const)] as const).flatMap(
+    unit => {
+      const of = rows.filter(row => row.unit === unit)
+      if (of.length === 0) return []
     const ours = of.find(row => row.name === 'tollgate')
-    const title =
-      unit === 'request'
-        ? 'per call (32 connections, token remembered)'
-        : `per event (${STREAMS} streams); p50 and p99 to the first one`
-    return [
-      title,
-      ...of.map(row => {
-        const ratio =
-          ours === undefined || row === ours ? '' : `  tollgate is ${(ours.us / row.us).toFixed(2)} x ${row.name}`
-        return `  ${row.name.padEnd(10)}${row.us.toFixed(1).padStart(8)} us CPU  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms${ratio}`
-      })
-    ]
-  })
+      const title = unit.startsWith('body')
+        ? `per call with a picture of ${unit.slice(5)}`
+        : unit === 'request'
+          ? 'per call (32 connections, token remembered)'
+          : `per event (${STREAMS} streams); p50 and p99 to the first one`
+      return [
+        title,
+        ...of.map(row => {
+          const ratio =
+            ours === undefined || row === ours ? '' : `  tollgate is ${(ours.us / row.us).toFixed(2)} x ${row.name}`
+          return `  ${row.name.padEnd(10)}${row.us.toFixed(1).padStart(8)} us CPU  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms${ratio}`
+        })
+      ]
+    }
+  )
   return `${lines.join('\n')}\n`
 }
 

@@ -9,8 +9,23 @@ export interface LoadResult {
 
 const END = Buffer.from('0\r\n\r\n')
 
-function requestBytes(token: string, isStream: boolean): Buffer {
-  const body = JSON.stringify({ model: 'm', stream: isStream, messages: [{ role: 'user', content: 'z'.repeat(230) }] })
+/** A picture in base64 makes up the length, as it does in long bodies. */
+function messagesOf(bodyBytes: number): object[] {
+  if (bodyBytes === 0) return [{ role: 'user', content: 'z'.repeat(230) }]
+  const url = `data:image/png;base64,${'iVBORw0K'.repeat(Math.ceil(bodyBytes / 8))}`
+  return [
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'what is it?' },
+        { type: 'image_url', image_url: { url } }
+      ]
+    }
+  ]
+}
+
+function requestBytes(token: string, isStream: boolean, bodyBytes = 0): Buffer {
+  const body = JSON.stringify({ model: 'm', stream: isStream, messages: messagesOf(bodyBytes) })
   return Buffer.from(
     `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   )
@@ -20,9 +35,9 @@ function requestBytes(token: string, isStream: boolean): Buffer {
 export async function loadRequests(
   port: number,
   token: string,
-  of: { connections: number; requests: number }
+  of: { connections: number; requests: number; bodyBytes?: number }
 ): Promise<LoadResult> {
-  const bytes = requestBytes(token, false)
+  const bytes = requestBytes(token, false, of.bodyBytes)
   const times: number[] = []
   let left = of.requests
   const one = () =>

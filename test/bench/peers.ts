@@ -57,7 +57,7 @@ export async function startNginx(scene: Scene): Promise<Peer | null> {
     `daemon off; worker_processes 1; pid ${scene.dir}/nginx.pid; error_log ${scene.dir}/nginx.err;
 events { worker_connections 4096; }
 http { access_log ${scene.dir}/nginx.log; client_body_temp_path ${scene.dir}/b; proxy_temp_path ${scene.dir}/p; fastcgi_temp_path ${scene.dir}/f; uwsgi_temp_path ${scene.dir}/u; scgi_temp_path ${scene.dir}/s;
-  keepalive_requests 1000000;
+  keepalive_requests 1000000; client_max_body_size 64m; client_body_buffer_size 16m;
   upstream e { server 127.0.0.1:${scene.enginePort}; keepalive 512; keepalive_requests 1000000; }
   server { listen 127.0.0.1:${port}; location / { proxy_pass http://e; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
 `
