@@ -162,7 +162,7 @@ function report(rows: readonly Row[]): string {
     unit => {
       const of = rows.filter(row => row.unit === unit)
       if (of.length === 0) return []
-    const ours = of.find(row => row.name === 'tollgate')
+      const ours = of.find(row => row.name === 'tollgate')
       const title = unit.startsWith('body')
         ? `per call with a picture of ${unit.slice(5)}`
         : unit === 'request'
