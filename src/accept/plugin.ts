@@ -66,6 +66,8 @@ export default fp<AcceptPluginOptions>(
       })
       reply.raw.on('timeout', onStall)
       reply.raw.setHeader('x-request-id', exchange.id)
+      // Where Anthropic's libraries look for it.
+      if (exchange.path.startsWith('/v1/messages')) reply.raw.setHeader('request-id', exchange.id)
       checkHead(request.raw, accepted)
       done()
     })
