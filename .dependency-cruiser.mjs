@@ -35,7 +35,7 @@ export default {
       name: 'the-transport-lives-in-forward',
       severity: 'error',
       from: { pathNot: '^src/forward/' },
-      to: { path: 'node_modules/(undici|@fastify/http-proxy|@fastify/reply-from)/' }
+      to: { path: 'node_modules/(undici|ws|@fastify/http-proxy|@fastify/reply-from)/' }
     },
     {
       name: 'yaml-lives-in-config',

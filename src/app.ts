@@ -6,17 +6,20 @@ import type { Verifier } from './authenticate/verifier.ts'
 import authorizePlugin from './authorize/plugin.ts'
 import type { Policy } from './authorize/policy.ts'
 import { GateError } from './errors.ts'
+import type { Exchange } from './exchange.ts'
 import forward from './forward/plugin.ts'
 import type { Transport } from './forward/transport.ts'
 import type { ClientResolver } from './identify/client-ip.ts'
 import identify from './identify/plugin.ts'
 import type { Endpoints } from './inspect/endpoints.ts'
+import { readEvent } from './inspect/events.ts'
 import type { InspectOptions } from './inspect/options.ts'
 import inspect from './inspect/plugin.ts'
-import { dialectOf, errorEvent } from './refuse/body.ts'
+import { dialectOf, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
 import type { RouteTable } from './route/table.ts'
+import { shapeEvent } from './shape/events.ts'
 import shapePlugin from './shape/plugin.ts'
 import type { Shaper } from './shape/shaper.ts'
 import type { NowMs } from './time.ts'
@@ -30,6 +33,7 @@ export interface AppDeps {
   readonly tls: { readonly cert: string; readonly key: string } | null
   readonly resolveClient: ClientResolver
   readonly verify: Verifier['verify']
+  readonly recheck: Verifier['recheck']
   readonly inspect: InspectOptions
   readonly endpoints: Endpoints
   readonly policy: Policy
@@ -43,7 +47,9 @@ export interface AppDeps {
 /** The whole gate, without a socket. The order of the lines is the order of the rooms. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { policy, table, transport, nowMs } = deps
-  const app = fastify(serverOptions({ log: deps.log, limits: deps.limits, tls: deps.tls }))
+  const app = fastify(
+    serverOptions({ log: deps.log, limits: deps.limits, tls: deps.tls, isSocket: deps.endpoints.isSocket })
+  )
 
   await app.register(accept, {
     nowMs,
@@ -72,7 +78,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(forward, {
       transport,
       nowMs,
-      farewell: (exchange, error) => errorEvent(error.code, dialectOf(exchange.path))
+      farewell: (exchange, error) => errorEvent(error.code, dialectOf(exchange.path)),
+      rulesOf: exchange => ({
+        judge: createJudge(deps, exchange),
+        recheck: () => deps.recheck(exchange.identity),
+        eventOf: sessionEvent
+      })
     })
     // Reached by methods that no route has; the rooms before have run, so the answer tells a stranger nothing.
     gated.setNotFoundHandler(() => {
@@ -80,4 +91,29 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+/**
+ * The rooms once more, for each message of a realtime session: what is asked, may they, is it served there, and what the
+ * engine shall read. Nothing goes on before a first event has settled the model.
+ */
+function createJudge({ inspect, policy, table }: AppDeps, exchange: Exchange): (message: Buffer) => Buffer {
+  let isSettled = false
+  return message => {
+    const event = readEvent(message, inspect.aliases)
+    if (event.type === 'session.update') {
+      const { model, modelAsked } = event.model === null ? exchange.call : event
+      if (model === null) throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' })
+      const call = { ...exchange.call, model, modelAsked }
+      policy.authorize(exchange.identity, call)
+      table.check(exchange.identity, model, exchange.target)
+      exchange.call = call
+      isSettled = true
+    }
+    const { model } = exchange.call
+    if (!isSettled || model === null) throw new GateError('TOLLGATE_INSPECT_EVENT', { param: 'type' })
+    const { bytes, removed } = shapeEvent({ ...event, model, engine: exchange.target.engine })
+    if (removed.length > 0) exchange.removed = removed
+    return bytes
+  }
 }

@@ -40,6 +40,7 @@ export const CODES = {
   TOLLGATE_AUTHENTICATE_MISSING: { ...token, message: 'A bearer token is required.' },
   TOLLGATE_AUTHENTICATE_MALFORMED: { ...request, message: 'The request must carry exactly one bearer token.' },
   TOLLGATE_AUTHENTICATE_INVALID: { ...token, message: 'The token is not valid.' },
+  TOLLGATE_AUTHENTICATE_ENDED: { ...token, message: 'The token has expired or was taken back.' },
   TOLLGATE_AUTHENTICATE_KEYS: {
     status: 503,
     fault: 'upstream',
@@ -69,7 +70,14 @@ export const CODES = {
     code: 'method_not_allowed',
     message: 'This route is not served with this method.'
   },
-  TOLLGATE_INSPECT_QUERY: { ...request, message: 'This route takes no query parameters.' },
+  TOLLGATE_INSPECT_UPGRADE: {
+    ...bad,
+    status: 426,
+    code: 'upgrade_required',
+    message: 'This route is a WebSocket.'
+  },
+  TOLLGATE_INSPECT_EVENT: { ...value, message: 'This event is not served here.' },
+  TOLLGATE_INSPECT_QUERY: { ...request, message: 'This route does not take these query parameters.' },
   TOLLGATE_INSPECT_TYPE: {
     ...bad,
     status: 415,
@@ -110,6 +118,10 @@ export const CODES = {
     status: 404,
     code: 'unknown_url',
     message: 'The engine of this model does not serve this route.'
+  },
+  TOLLGATE_ROUTE_AMBIGUOUS: {
+    ...value,
+    message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
   TOLLGATE_ROUTE_UNKNOWN: {
     ...engine,

@@ -59,6 +59,7 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
       tls: config.accept.tls === null ? null : readTls(config.accept.tls),
       resolveClient: createClientResolver(config.identify),
       verify: verifier.verify,
+      recheck: verifier.recheck,
       inspect: config.inspect,
       endpoints: createEndpoints(config.inspect),
       policy: createPolicy(config.authorize),

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { CallKind } from './engines/operations.ts'
 import type { Engine } from './engines/table.ts'
 import { GateError } from './errors.ts'
@@ -63,6 +64,13 @@ export interface Span {
   readonly end: number
 }
 
+/** The socket of a caller who asks to go on as a WebSocket. */
+export interface Upgrade {
+  readonly socket: Duplex
+  /** What came behind the head of the request. */
+  readonly head: Buffer
+}
+
 /** A JSON body that has been read: its bytes as they came, where each member stands in them, and what they say. */
 export interface Content {
   readonly bytes: Buffer
@@ -123,6 +131,8 @@ export class Exchange {
   readonly method: string
   /** The path as it came, without the query. */
   readonly path: string
+  /** Set when the caller asks for a WebSocket on a route that is one. */
+  readonly upgrade: Upgrade | null
   /** Set when the engine's first answer byte has been passed on. */
   firstByteAtMs: Ms | null = null
   endedAtMs: Ms | null = null
@@ -145,11 +155,12 @@ export class Exchange {
   #call: Call | undefined
   #target: Target | undefined
 
-  constructor(init: { id: string; startedAtMs: Ms; method: string; path: string }) {
+  constructor(init: { id: string; startedAtMs: Ms; method: string; path: string; upgrade?: Upgrade | null }) {
     this.id = init.id
     this.startedAtMs = init.startedAtMs
     this.method = init.method
     this.path = init.path
+    this.upgrade = init.upgrade ?? null
   }
 
   /** @throws TOLLGATE_STAGE_ORDER when read before `identify` has run. */

@@ -9,6 +9,8 @@ import { AuditLogError } from './audit/sink.ts'
 import { loadConfig } from './config/load.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, openLog, readTls, type World } from './deps.ts'
+import type { Transport } from './forward/transport.ts'
+import type { Ms } from './time.ts'
 
 /** What `serve` is given. */
 export interface ServeOptions {
@@ -61,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const signal = await stop.first
     isDraining = true
     log.info({ signal, inFlight: world.app.transport.inFlight }, 'draining')
-    await drain(app, config.accept.drainTimeoutMs, stop.second, () => world.app.transport.close({ cut: true }))
+    await drain(app, config.accept.drainTimeoutMs, stop.second, world.app.transport)
     return 0
   } catch (err) {
     const message = listenFault(err)
@@ -93,16 +95,22 @@ function listenFault(err: unknown): string | null {
 
 const SWEEP_MS = 100
 const CUT_GRACE_MS = 1_000
+const SETTLE_MS = 10
 
 /** Stops listening, waits for what is running, then cuts what is left. */
-async function drain(app: FastifyInstance, timeoutMs: number, now: Promise<unknown>, cut: () => void): Promise<void> {
+async function drain(
+  app: FastifyInstance,
+  timeoutMs: Ms,
+  now: Promise<unknown>,
+  transport: Pick<Transport, 'close' | 'inFlight'>
+): Promise<void> {
   const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
   // Fastify waits for idle keep-alive connections; a caller that holds one would keep us for over a minute.
   const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
   app.server.closeIdleConnections()
   const late = timer(timeoutMs)
   await Promise.race([closed, late.done, now])
-  cut()
+  transport.close({ cut: true })
   const grace = timer(CUT_GRACE_MS)
   await Promise.race([closed, grace.done])
   late.cancel()
@@ -110,6 +118,8 @@ async function drain(app: FastifyInstance, timeoutMs: number, now: Promise<unkno
   clearInterval(sweep)
   app.server.closeAllConnections()
   await closed
+  // A socket that has become a WebSocket tells of its end a moment later than the server does, and its line comes then.
+  for (let ms = 0; transport.inFlight > 0 && ms < CUT_GRACE_MS; ms += SETTLE_MS) await timer(SETTLE_MS).done
 }
 
 function timer(ms: number): { done: Promise<void>; cancel: () => void } {

@@ -1,4 +1,5 @@
 import { GateError } from '../errors.ts'
+import { checkHandshake } from './handshake.ts'
 
 /** The parts of a request's head that are judged before anything else reads it. */
 export interface Head {
@@ -6,6 +7,8 @@ export interface Head {
   readonly method?: string | undefined
   /** Name, value, name, value … exactly as received, duplicates included. */
   readonly rawHeaders: readonly string[]
+  /** True for a request that asks for a WebSocket where one is served. */
+  readonly isUpgrade?: boolean
 }
 
 /** More headers than this are refused (Envoy allows 100, HAProxy 101). */
@@ -15,7 +18,8 @@ const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-
 
 /**
  * Judges the head of a request as RFC 9112 sections 3.2 and 6.1 ask, and more strictly than Node's parser:
- * one valid Host, HTTP/1.1 alone, no `_` in a name, no repeated framing or type header, no upgrade.
+ * one valid Host, HTTP/1.1 alone, no `_` in a name, no repeated framing or type header, no upgrade but to a WebSocket
+ * where one is served.
  *
  * @param names accepted host names in lower case; empty accepts every valid one
  * @throws TOLLGATE_ACCEPT_VERSION, TOLLGATE_ACCEPT_METHOD, TOLLGATE_ACCEPT_HEADERS, TOLLGATE_ACCEPT_HOST
@@ -43,7 +47,9 @@ export function checkHead(head: Head, names: ReadonlySet<string>): void {
         host = raw[i + 1] ?? ''
         break
       case 7:
-        if (name.toLowerCase() === 'upgrade') throw new GateError('TOLLGATE_ACCEPT_HEADERS', { why: 'upgrade' })
+        if (name.toLowerCase() === 'upgrade' && head.isUpgrade !== true) {
+          throw new GateError('TOLLGATE_ACCEPT_HEADERS', { why: 'upgrade' })
+        }
         break
       case 12:
         if (name.toLowerCase() === 'content-type' && ++types > 1) {
@@ -62,6 +68,7 @@ export function checkHead(head: Head, names: ReadonlySet<string>): void {
         break
     }
   }
+  if (head.isUpgrade === true) checkHandshake(raw)
   if (host === null || !HOST.test(host)) throw new GateError('TOLLGATE_ACCEPT_HOST', { why: 'absent or invalid' })
   if (names.size > 0 && !names.has(bareName(host))) throw new GateError('TOLLGATE_ACCEPT_HOST', { why: 'not ours' })
 }

@@ -7,6 +7,7 @@ import type { Ms, NowMs } from '../time.ts'
 import { answerBrokenSocket } from './broken-socket.ts'
 import { checkHead } from './head.ts'
 import { cutStalledReader } from './stall.ts'
+import { routeUpgrades } from './upgrade.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,16 +39,19 @@ export default fp<AcceptPluginOptions>(
     app.server.on('clientError', (error: Error, socket: Socket) => {
       answerBrokenSocket({ error, socket, response: latest.get(socket) })
     })
+    const upgradeOf = routeUpgrades(app)
     // Node would tell everyone to go on sending; here the rooms decide first, and `inspect` says it.
     app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
 
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, reply, done) => {
+      const upgrade = upgradeOf(request.raw)
       const exchange = new Exchange({
         id: request.id,
         startedAtMs: nowMs(),
         method: request.method,
-        path: pathOf(request)
+        path: pathOf(request),
+        upgrade
       })
       request.exchange = exchange
       latest.set(request.raw.socket, reply.raw)
@@ -68,7 +72,8 @@ export default fp<AcceptPluginOptions>(
       reply.raw.setHeader('x-request-id', exchange.id)
       // Where Anthropic's libraries look for it.
       if (exchange.path.startsWith('/v1/messages')) reply.raw.setHeader('request-id', exchange.id)
-      checkHead(request.raw, accepted)
+      const { httpVersion, method, rawHeaders } = request.raw
+      checkHead({ httpVersion, method, rawHeaders, isUpgrade: upgrade !== null }, accepted)
       done()
     })
   },

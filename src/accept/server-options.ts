@@ -35,8 +35,10 @@ export function serverOptions(init: {
   limits: ConnectionLimits
   /** PEM texts; null for plain HTTP. */
   tls: { readonly cert: string; readonly key: string } | null
+  /** Whether a request target, as it came, is a WebSocket that is served. */
+  isSocket: (rawUrl: string) => boolean
 }): FastifyServerOptions {
-  const { limits, log, tls } = init
+  const { limits, log, tls, isSocket } = init
   return {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -60,7 +62,8 @@ export function serverOptions(init: {
       maxHeaderSize: 16 * 1024,
       insecureHTTPParser: false,
       requireHostHeader: false,
-      joinDuplicateHeaders: false
+      joinDuplicateHeaders: false,
+      shouldUpgradeCallback: ({ method, url }: IncomingMessage) => method === 'GET' && isSocket(url ?? '')
     },
     // Answered by the plugin, which knows whether the socket has had an answer already.
     clientErrorHandler: () => {}

@@ -24,6 +24,11 @@ export interface Verifier {
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_KEYS when the issuer's keys are not to be had
    */
   verify(token: string): Identity | Promise<Identity>
+  /**
+   * Looks again at a principal of a session that goes on: whether its token is good at this moment.
+   * @throws TOLLGATE_AUTHENTICATE_ENDED when the token has expired or the key that vouched for it has gone
+   */
+  recheck(identity: Identity): void
   readonly stats: AuthStats
 }
 
@@ -51,6 +56,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   const maxSkewMs = Math.max(0, ...options.issuers.map(issuer => issuer.clockSkewMs))
   const cache = new TokenCache(options.cache)
   const turnstile = new Turnstile({ maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING })
+  const vouchers = new WeakMap<Identity, { readonly keySet: KeySet; readonly thumbprint: string }>()
   const inFlight = new Map<string, Promise<Identity>>()
   let latestMs: Ms = 0
 
@@ -100,6 +106,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
       if (msFromSec(read.expSec) <= now) throw invalid('expired')
       if (!keySet.isActive(signer.thumbprint, now)) throw invalid('unknown_kid')
       const identity = principal(issuer, read, signer.kid ?? header.kid, header.alg, key)
+      vouchers.set(identity, { keySet, thumbprint: signer.thumbprint })
       const nbfMs = read.nbfSec === null ? null : msFromSec(read.nbfSec)
       const { maxLifetimeMs, clockSkewMs } = issuer
       cache.put(
@@ -133,7 +140,14 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     throw invalid('bad_signature')
   }
 
-  return { verify, stats: cache.stats }
+  function recheck(identity: Identity): void {
+    const now = nowMs()
+    const voucher = vouchers.get(identity)
+    const isGood = voucher?.keySet.isActive(voucher.thumbprint, now) === true && now < msFromSec(identity.expSec)
+    if (!isGood) throw new GateError('TOLLGATE_AUTHENTICATE_ENDED')
+  }
+
+  return { verify, recheck, stats: cache.stats }
 }
 
 async function isSignedBy(token: string, alg: string, { key }: VerifyKey): Promise<boolean> {

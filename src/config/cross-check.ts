@@ -115,9 +115,6 @@ function checkRoute(root: Loose, { method, path, pool }: Loose, at: Path): Findi
         return [error('E306', at, `${name} is served already, as ${verdict.operation} of ${engine}`)]
       case 'gate':
         return [error('E312', at, `${name} of ${engine} is asked by the gate alone and cannot be opened`)]
-      case 'closed':
-        if (verdict.operation !== 'realtime') break
-        return [error('E312', at, `${name} is a WebSocket, which this version of the gate does not carry`)]
       case 'never':
         return [error('E312', at, `${name} is ${verdict.what} of ${engine} and cannot be opened`)]
     }

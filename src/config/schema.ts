@@ -10,6 +10,7 @@ import { ENGINES, type Engine } from '../engines/table.ts'
 import {
   type ForwardOptions,
   HEARTBEAT_MS,
+  messageLimit,
   originOf,
   PoolSchemaParts,
   type PoolYaml,
@@ -95,17 +96,18 @@ export interface Config {
 export function configFrom(yaml: FileYaml, file: string): Config {
   const absolute = (path: string) => resolve(dirname(file), path)
   const pools = Object.entries(yaml.pools)
+  const inspect = inspectOptions(
+    yaml.requests,
+    yaml.access.routes,
+    yaml.models,
+    pools.map(([, pool]) => pool.engine as Engine)
+  )
   return deepFreeze({
     accept: acceptOptions(yaml.server, absolute),
     admin: adminOptions(yaml.admin),
     identify: identifyOptions(yaml.clients),
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
-    inspect: inspectOptions(
-      yaml.requests,
-      yaml.access.routes,
-      yaml.models,
-      pools.map(([, pool]) => pool.engine as Engine)
-    ),
+    inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
     route: routeOptions(
       pools.map(([name, pool]) => ({
@@ -122,6 +124,7 @@ export function configFrom(yaml: FileYaml, file: string): Config {
     ),
     forward: {
       heartbeatMs: HEARTBEAT_MS,
+      maxMessageBytes: messageLimit(inspect.bodyMultimodalBytes),
       targets: pools.flatMap(([name, pool]) =>
         targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
       )

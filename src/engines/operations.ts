@@ -5,8 +5,8 @@ export type CallKind = 'text' | 'multimodal' | 'none'
 export interface Operation {
   /** What the call is when its body has nothing but text; `multimodal` when it never has text alone. */
   readonly kind: CallKind
-  /** Where the name of the model stands: a member of the JSON body, a field of the form, the path, or nowhere. */
-  readonly model: 'body' | 'form' | 'path' | 'none'
+  /** Where the name of the model stands: in the JSON body, the form, the path, the events of a WebSocket, or nowhere. */
+  readonly model: 'body' | 'form' | 'path' | 'events' | 'none'
   /** Whether `stream: true` brings server-sent events. */
   readonly streams: boolean
 }
@@ -31,7 +31,7 @@ export const OPERATIONS = {
   transcription: { kind: 'multimodal', model: 'form', streams: true },
   translation: { kind: 'multimodal', model: 'form', streams: true },
   generate: { kind: 'text', model: 'none', streams: true },
-  realtime: { kind: 'multimodal', model: 'none', streams: false },
+  realtime: { kind: 'multimodal', model: 'events', streams: false },
   models: { kind: 'none', model: 'none', streams: false },
   model: { kind: 'none', model: 'path', streams: false }
 } as const satisfies Record<string, Operation>

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import type { Ms } from '../time.ts'
-import { DURATION, readDurationMs } from '../units.ts'
+import { type Bytes, DURATION, readDurationMs } from '../units.ts'
 
 /** What `forward/` needs for one target, from the YAML keys `pools.*`. */
 export interface TargetOptions {
@@ -29,6 +29,16 @@ export interface ForwardOptions {
   readonly targets: readonly TargetOptions[]
   /** A stream that has begun and is silent for so long gets a comment, so that nothing between gives it up. */
   readonly heartbeatMs: Ms
+  /** The longest message of a realtime session, either way. */
+  readonly maxMessageBytes: Bytes
+}
+
+/** What the WebSocket servers of engines take at most by themselves. */
+const MAX_MESSAGE_BYTES: Bytes = 16 * 1024 * 1024
+
+/** No message is longer than a body may be. */
+export function messageLimit(bodyBytes: Bytes): Bytes {
+  return Math.min(bodyBytes, MAX_MESSAGE_BYTES)
 }
 
 /** Less than any load balancer waits (engines.md section 3.1). */

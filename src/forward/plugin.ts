@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { NowMs } from '../time.ts'
+import type { SessionRules } from './session.ts'
 import type { Transport } from './transport.ts'
 
 /** What `forward` is given. */
@@ -11,6 +12,8 @@ export interface ForwardPluginOptions {
   readonly nowMs: NowMs
   /** The event that tells a caller that its stream cannot be finished. */
   readonly farewell: (exchange: Exchange, error: GateError) => string
+  /** What a WebSocket asks of the rooms while it goes on. */
+  readonly rulesOf: (exchange: Exchange) => SessionRules
 }
 
 /**
@@ -25,7 +28,7 @@ const nothingByDefault = {
 
 /** Hands each call to the transport through http-proxy's `handler`, and never its bytes of the path. */
 export default fp<ForwardPluginOptions>(
-  async (app, { transport, nowMs, farewell }) => {
+  async (app, { transport, nowMs, farewell, rulesOf }) => {
     await app.register(proxy, {
       upstream: 'http://engine.invalid',
       undici: nothingByDefault,
@@ -34,19 +37,17 @@ export default fp<ForwardPluginOptions>(
       websocket: false,
       handler(request, reply) {
         const { exchange } = request
-        transport.relay(
-          {
-            exchange,
-            response: reply.raw,
-            nowMs,
-            refuse: error => reply.send(error),
-            takeOver: () => reply.hijack(),
-            onBroken: error =>
-              request.log.warn({ code: error.code, request: exchange.id, detail: error.detail }, error.message),
-            farewell
-          },
-          request.headers
-        )
+        const way = {
+          exchange,
+          response: reply.raw,
+          nowMs,
+          refuse: (error: GateError) => void reply.send(error),
+          takeOver: () => void reply.hijack(),
+          onBroken: (error: GateError) =>
+            request.log.warn({ code: error.code, request: exchange.id, detail: error.detail }, error.message)
+        }
+        if (exchange.upgrade === null) transport.relay({ ...way, farewell }, request.headers)
+        else transport.converse({ ...way, request: request.raw, rules: rulesOf(exchange) })
       }
     })
   },

@@ -14,7 +14,7 @@ export interface RelayInit {
   readonly exchange: Exchange
   readonly connections: Connections
   /** Where the relay stays until the caller's response has closed. */
-  readonly inFlight: Bag<Relay>
+  readonly inFlight: Bag<Placed & { shutDown(): void }>
   readonly response: ServerResponse
   readonly heartbeatMs: Ms
   readonly nowMs: NowMs

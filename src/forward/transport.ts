@@ -1,10 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GateError } from '../errors.ts'
-import { Bag } from './bag.ts'
+import type { Target } from '../exchange.ts'
+import { Bag, type Placed } from './bag.ts'
 import { Connections } from './connections.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
 import { Relay, type RelayInit } from './relay.ts'
+import { Session, type SessionInit } from './session.ts'
 
 /** Owns every connection to every target. */
 export interface Transport {
@@ -13,6 +15,11 @@ export interface Transport {
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
   relay(init: Omit<RelayInit, 'connections' | 'inFlight' | 'heartbeatMs'>, caller: IncomingHttpHeaders): void
+  /**
+   * Carries the exchange's call as a WebSocket.
+   * @throws TOLLGATE_INTERNAL when the target is not of the configuration
+   */
+  converse(init: Omit<SessionInit, 'target' | 'inFlight' | 'maxMessageBytes'>): void
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
   /** Calls in flight. */
@@ -30,7 +37,12 @@ export function createTransport(options: ForwardOptions): Transport {
     const byOrigin = byPool.get(pool) ?? new Map<string, Connections>()
     byPool.set(pool, byOrigin.set(origin, connections))
   }
-  const inFlight = new Bag<Relay>()
+  const inFlight = new Bag<Placed & { shutDown(): void }>()
+  const connectionsTo = ({ pool, origin }: Target): Connections => {
+    const connections = byPool.get(pool)?.get(origin)
+    if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: origin })
+    return connections
+  }
 
   return {
     get inFlight() {
@@ -38,8 +50,7 @@ export function createTransport(options: ForwardOptions): Transport {
     },
     relay(init, caller) {
       const { call, target, id, outgoing } = init.exchange
-      const connections = byPool.get(target.pool)?.get(target.origin)
-      if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: target.origin })
+      const connections = connectionsTo(target)
       const relay = new Relay({ ...init, connections, inFlight, heartbeatMs: options.heartbeatMs })
       relay.send({
         method: call.method,
@@ -54,6 +65,10 @@ export function createTransport(options: ForwardOptions): Transport {
         body: outgoing?.bytes ?? null
       })
     },
+    converse(init) {
+      const { target } = connectionsTo(init.exchange.target)
+      new Session({ ...init, target, inFlight, maxMessageBytes: options.maxMessageBytes })
+    },
     async fetchModels(origin) {
       const connections = all.find(({ target }) => target.origin === origin)
       if (connections === undefined) throw new TypeError('not a configured target')
@@ -61,7 +76,7 @@ export function createTransport(options: ForwardOptions): Transport {
     },
     close({ cut } = { cut: false }) {
       for (const connections of all) connections.close()
-      if (cut) for (const relay of inFlight.all()) relay.shutDown()
+      if (cut) for (const call of inFlight.all()) call.shutDown()
     }
   }
 }

@@ -2,11 +2,11 @@ import { GateError } from '../errors.ts'
 import type { Call, Content, Form } from '../exchange.ts'
 import { isBodiless } from './content.ts'
 import type { Endpoint, Found } from './endpoints.ts'
-import { scanMembers } from './json-scan.ts'
 import { isTextOnly } from './multimodal.ts'
+import { readObject } from './object.ts'
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
+/** What a model may be called. */
+export const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
 
 /** A call, and the body that it was read from. */
 export interface ReadCall {
@@ -22,22 +22,19 @@ export interface ReadCall {
  * @throws TOLLGATE_INSPECT_FIELD with `param`
  */
 export function readCall(
-  { endpoint, pathModel }: Found,
+  { endpoint, urlModel }: Found,
   body: Buffer | null,
   aliases: ReadonlyMap<string, string>
 ): ReadCall {
   const { operation, method, path, scope, pool } = endpoint
   const base = { operation, method, path, routeScope: scope, routePool: pool }
   if (isBodiless(endpoint)) {
-    const call = { ...base, kind: endpoint.kind, model: pathModel, modelAsked: pathModel, isStream: false }
+    const model = urlModel === null ? null : (aliases.get(urlModel) ?? urlModel)
+    const call = { ...base, kind: endpoint.kind, model, modelAsked: urlModel, isStream: false }
     return { call, content: null }
   }
-  const bytes = body ?? Buffer.alloc(0)
-  const text = decode(bytes)
-  // Before the parser: depth is a matter of its memory.
-  const members = scanMembers(bytes)
-  const fields = parseObject(text)
-  checkNumbers(fields, '')
+  const content = readObject(body ?? Buffer.alloc(0))
+  const { fields } = content
   const modelAsked = readModel(fields, endpoint)
   const kind = endpoint.kind === 'text' && !isTextOnly(operation, fields) ? 'multimodal' : endpoint.kind
   const call = {
@@ -47,7 +44,7 @@ export function readCall(
     modelAsked,
     isStream: readStream(fields)
   }
-  return { call, content: { bytes, members, fields } }
+  return { call, content }
 }
 
 /**
@@ -79,43 +76,7 @@ export function readFormCall({ endpoint }: Found, form: Form, aliases: ReadonlyM
   }
 }
 
-function decode(bytes: Buffer): string {
-  let text: string
-  try {
-    text = strictUtf8.decode(bytes)
-  } catch (cause) {
-    throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no UTF-8' }, { cause })
-  }
-  // Engines would guess at other encodings; a byte order mark is where the guessing starts.
-  if (text.charCodeAt(0) === 0xfeff) throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'byte order mark' })
-  return text
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new GateError('TOLLGATE_INSPECT_JSON', {}, { cause })
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new GateError('TOLLGATE_INSPECT_JSON', { why: 'no object' })
-  }
-  return value as Record<string, unknown>
-}
-
-/** 1e400 is infinite to one reader, a fault to another. The depth is bounded by the scan. */
-function checkNumbers(value: unknown, param: string): void {
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new GateError('TOLLGATE_INSPECT_FIELD', { param })
-  } else if (Array.isArray(value)) {
-    for (const item of value) checkNumbers(item, param)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [name, item] of Object.entries(value)) checkNumbers(item, param === '' ? name.slice(0, 64) : param)
-  }
-}
-
-function readModel(fields: Record<string, unknown>, endpoint: Endpoint): string | null {
+function readModel(fields: Content['fields'], endpoint: Endpoint): string | null {
   const model = Object.hasOwn(fields, 'model') ? fields.model : undefined
   // Engines take a missing model for one of their own choice: nobody has been allowed that one.
   if (model === undefined && endpoint.model === 'optional') return null
@@ -123,7 +84,7 @@ function readModel(fields: Record<string, unknown>, endpoint: Endpoint): string 
   return model
 }
 
-function readStream(fields: Record<string, unknown>): boolean {
+function readStream(fields: Content['fields']): boolean {
   const stream = Object.hasOwn(fields, 'stream') ? fields.stream : undefined
   if (stream === undefined || stream === null) return false
   if (typeof stream !== 'boolean') throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'stream' })

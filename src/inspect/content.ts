@@ -9,7 +9,7 @@ const JSON_TYPE = /^application\/json(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i
 
 /** Whether a request of this route has no body. */
 export function isBodiless({ model }: Endpoint): boolean {
-  return model === 'none' || model === 'path'
+  return model === 'none' || model === 'path' || model === 'events'
 }
 
 /**

@@ -12,8 +12,11 @@ export interface Endpoint {
   readonly path: string
   /** What the call is when its body has nothing but text. */
   readonly kind: CallKind
-  /** Where the model stands. `optional`: in the JSON body when it is there at all. `none`: nowhere, and there is no body. */
-  readonly model: 'body' | 'optional' | 'form' | 'path' | 'none'
+  /**
+   * Where the model stands. `optional`: in the JSON body when it is there at all. `events`: in what a WebSocket brings,
+   * or in the query before. `none`: nowhere, and there is no body.
+   */
+  readonly model: 'body' | 'optional' | 'form' | 'path' | 'events' | 'none'
   readonly scope: string | null
   readonly pool: string | null
 }
@@ -21,8 +24,8 @@ export interface Endpoint {
 /** A route that was asked for. */
 export interface Found {
   readonly endpoint: Endpoint
-  /** The model that the path names, or null. */
-  readonly pathModel: string | null
+  /** The model that the URL names, or null. */
+  readonly urlModel: string | null
 }
 
 /** Looks a request up. */
@@ -33,11 +36,15 @@ export interface Endpoints {
    *   TOLLGATE_INSPECT_METHOD (with `allow`), TOLLGATE_INSPECT_QUERY
    */
   find(method: string, rawUrl: string): Found
+  /** Whether a request target is a WebSocket that is open here. */
+  isSocket(rawUrl: string): boolean
 }
 
 const MODELS: Endpoint = row('models', 'GET', '/v1/models')
 const MODEL: Endpoint = row('model', 'GET', '/v1/models/{id}')
 const MODEL_PREFIX = '/v1/models/'
+
+const MODEL_NAME = /^[\x21-\x7e]{1,256}$/
 
 /** A path that nobody can read in two ways: no escape, no parameter, no backslash, no empty or dot segment, no end slash. */
 const PLAIN = /^(?:\/[A-Za-z0-9._~-]+)+$/
@@ -69,13 +76,12 @@ export function createEndpoints(options: {
 
   return {
     find(method, rawUrl) {
-      const query = rawUrl.indexOf('?')
-      const path = query === -1 ? rawUrl : rawUrl.slice(0, query)
+      const { path, query } = splitUrl(rawUrl)
       // The table holds plain paths alone, so a hit needs no second look.
       const methods = byPath.get(path)
       if (methods === undefined) {
-        const pathModel = method === 'GET' && query === -1 ? modelOf(path) : null
-        if (pathModel !== null) return { endpoint: MODEL, pathModel }
+        const urlModel = method === 'GET' && query === null ? modelOf(path) : null
+        if (urlModel !== null) return { endpoint: MODEL, urlModel }
         throw refusal(engines, method, path)
       }
       const endpoint = methods.get(method)
@@ -83,9 +89,11 @@ export function createEndpoints(options: {
         const allow = [...methods.keys()].join(', ')
         throw known(engines, method, path) ?? new GateError('TOLLGATE_INSPECT_METHOD', { allow })
       }
-      if (query !== -1) throw new GateError('TOLLGATE_INSPECT_QUERY')
-      return { endpoint, pathModel: null }
-    }
+      if (query === null) return { endpoint, urlModel: null }
+      if (endpoint.model !== 'events') throw new GateError('TOLLGATE_INSPECT_QUERY')
+      return { endpoint, urlModel: queryModel(query) }
+    },
+    isSocket: rawUrl => byPath.get(splitUrl(rawUrl).path)?.get('GET')?.model === 'events'
   }
 }
 
@@ -100,7 +108,25 @@ function opened({ method, path, scope, pool }: ExtraRoute, engines: readonly Eng
   const verdicts = engines.map(engine => verdictOf(engine, method, path))
   const operation = verdicts.flatMap(verdict => (verdict?.is === 'closed' ? [verdict.operation] : []))[0] ?? null
   const kind = operation === null ? 'none' : OPERATIONS[operation].kind
-  return { operation: operation ?? path, method, path, kind, model: hasBody ? 'optional' : 'none', scope, pool }
+  const isSocket = operation !== null && OPERATIONS[operation].model === 'events'
+  const model = isSocket ? 'events' : hasBody ? 'optional' : 'none'
+  return { operation: operation ?? path, method, path, kind, model, scope, pool }
+}
+
+function splitUrl(rawUrl: string): { readonly path: string; readonly query: string | null } {
+  const mark = rawUrl.indexOf('?')
+  return mark === -1 ? { path: rawUrl, query: null } : { path: rawUrl.slice(0, mark), query: rawUrl.slice(mark + 1) }
+}
+
+/** What OpenAI's libraries ask a WebSocket for: `model=…`, or `intent=transcription`, which says nothing more here. */
+function queryModel(query: string): string | null {
+  const pairs = [...new URLSearchParams(query)]
+  const models = pairs.filter(([name]) => name === 'model').map(([, value]) => value)
+  const isKnown = pairs.every(([name, value]) => name === 'model' || (name === 'intent' && value === 'transcription'))
+  if (!isKnown || models.length > 1) throw new GateError('TOLLGATE_INSPECT_QUERY')
+  const [model] = models
+  if (model !== undefined && !MODEL_NAME.test(model)) throw new GateError('TOLLGATE_INSPECT_FIELD', { param: 'model' })
+  return model ?? null
 }
 
 function split(route: string): [method: string, path: string] {
@@ -113,7 +139,7 @@ function modelOf(path: string): string | null {
   if (!path.startsWith(MODEL_PREFIX)) return null
   try {
     const name = decodeURIComponent(path.slice(MODEL_PREFIX.length))
-    return /^[\x21-\x7e]{1,256}$/.test(name) ? name : null
+    return MODEL_NAME.test(name) ? name : null
   } catch {
     return null
   }

@@ -30,6 +30,9 @@ export default fp<InspectPluginOptions>(
     app.addHook('onRequest', (request, _reply, done) => {
       const found = endpoints.find(request.method, request.originalUrl)
       const limitBytes = mayMultimodal(request.exchange.identity) ? options.bodyMultimodalBytes : options.bodyTextBytes
+      if (found.endpoint.model === 'events' && request.exchange.upgrade === null) {
+        throw new GateError('TOLLGATE_INSPECT_UPGRADE')
+      }
       checkContent(found.endpoint, request.headers, limitBytes)
       askedBy.set(request, { found, limitBytes })
       done()

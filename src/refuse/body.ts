@@ -34,6 +34,12 @@ export function errorEvent(code: GateErrorCode, dialect: Dialect): string {
   return `data: ${data}\n\n`
 }
 
+/** The event of a realtime session that says why a message was refused or the session ends, in OpenAI's shape. */
+export function sessionEvent(error: GateError): string {
+  const { type, code, message, param } = error.told
+  return JSON.stringify({ type: 'error', error: { type, code, message, param } })
+}
+
 const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   403: 'permission_error',

@@ -27,6 +27,7 @@ export default fp(
       if (challenge !== null) reply.header('www-authenticate', challenge)
       if (told.retryAfterSec !== undefined) reply.header('retry-after', told.retryAfterSec)
       if (row.shouldRetry !== undefined) reply.header('x-should-retry', String(row.shouldRetry))
+      if (told.status === 426) reply.header('upgrade', 'websocket')
       if (typeof error.detail.allow === 'string') reply.header('allow', error.detail.allow)
       // A body that nobody will read must not be waited for, nor taken for the next request.
       if (!request.raw.complete) reply.header('connection', 'close')

@@ -10,8 +10,14 @@ export interface RouteTable {
    * @throws TOLLGATE_ROUTE_MODEL when no pool of the team serves the model
    * @throws TOLLGATE_ROUTE_OPERATION when the engines that serve the model do not serve the route
    * @throws TOLLGATE_ROUTE_UNKNOWN when a pool that may serve it has not yet said what it serves
+   * @throws TOLLGATE_ROUTE_AMBIGUOUS when a session that has not named its model yet could go to several pools
    */
   choose(identity: Identity, call: Call): Target
+  /**
+   * Whether the model that a session names later is one of the pool that it went to.
+   * @throws TOLLGATE_ROUTE_TEAM, TOLLGATE_ROUTE_MODEL, TOLLGATE_ROUTE_UNKNOWN
+   */
+  check(identity: Identity, model: string, target: Target): void
   /** The models that the team may use and that are known. @throws TOLLGATE_ROUTE_TEAM */
   modelsOf(identity: Identity): readonly string[]
 }
@@ -43,7 +49,7 @@ export function createRouteTable(
         if (!pool.offers(call)) throw new GateError('TOLLGATE_ROUTE_OPERATION', { pool: call.routePool })
         return pool.nextTarget()
       }
-      if (call.model === null) return firstThatOffers(team, call).nextTarget()
+      if (call.model === null) return onlyThatOffers(team, call).nextTarget()
       let isAnyUnknown = false
       let isOperationMissing = false
       for (const pool of team.pools) {
@@ -56,6 +62,11 @@ export function createRouteTable(
       if (isOperationMissing) throw new GateError('TOLLGATE_ROUTE_OPERATION', { model: call.model })
       if (isAnyUnknown) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model: call.model })
       throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
+    },
+    check(identity, model, target) {
+      const serves = teamOf(identity).mayUse(model) && poolNamed(pools, target.pool).serves(model)
+      if (serves === null) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model })
+      if (!serves) throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model })
     },
     modelsOf(identity) {
       const team = teamOf(identity)
@@ -80,9 +91,11 @@ class Team {
   }
 }
 
-function firstThatOffers(team: Team, call: Call): Pool {
-  const pool = team.pools.find(pool => pool.offers(call))
+/** For calls without a model: the first pool, but for a session, whose model must be one of its pool. */
+function onlyThatOffers(team: Team, call: Call): Pool {
+  const [pool, another] = team.pools.filter(pool => pool.offers(call))
   if (pool === undefined) throw new GateError('TOLLGATE_ROUTE_OPERATION')
+  if (another !== undefined && call.operation === 'realtime') throw new GateError('TOLLGATE_ROUTE_AMBIGUOUS')
   return pool
 }
 

@@ -18,12 +18,12 @@ async function fixture(t: Test, more: Partial<IssuerOptions> = {}, alg = 'ES256'
   const options = issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl }, ...more })
   const keySets = createKeySets([options], { nowMs: clock.nowMs, random: () => 0.5, log: { warn() {}, info() {} } })
   const cache = { maxEntries: 1000, maxTtlMs }
-  const { verify, stats } = createVerifier({ issuers: [options], cache }, { keySets, nowMs: clock.nowMs })
+  const { verify, recheck, stats } = createVerifier({ issuers: [options], cache }, { keySets, nowMs: clock.nowMs })
   const set = keySets.get(issuer.url)
   t.teardown(() => set?.close())
   set?.start()
   await set?.ready()
-  return { issuer, clock, verify, stats, keySets, options }
+  return { issuer, clock, verify, recheck, stats, keySets, options }
 }
 
 async function outcome(verify: Verify, token: string): Promise<string> {
@@ -225,6 +225,26 @@ t.test(
     t.notOk(verify(token) instanceof Promise, 'a hit is answered at once')
     t.equal(stats.hits, 1)
     t.equal(await outcome(verify, `${token.slice(0, token.lastIndexOf('.'))}.AAAA`), 'bad_signature')
+  }
+)
+
+t.test(
+  'a principal of a session that goes on is good until its token expires or its key goes, remembered or not',
+  async t => {
+    const { issuer, verify, recheck, clock, keySets } = await fixture(t, {}, 'ES256', 1)
+    const nowSec = Math.floor(clock.nowMs() / 1000)
+    const first = await verify(await issuer.sign({ exp: nowSec + 60 }))
+    const second = await verify(await issuer.sign({ exp: nowSec + 600 }))
+    clock.advance(59_000)
+    t.doesNotThrow(() => recheck(first))
+    clock.advance(1_001)
+    t.throws(() => recheck(first), { code: 'TOLLGATE_AUTHENTICATE_ENDED' })
+    t.doesNotThrow(() => recheck(second))
+    issuer.rotate()
+    const { kid, alg } = issuer.key
+    await keySets.get(issuer.url)?.find(kid, alg)
+    t.throws(() => recheck(second), { code: 'TOLLGATE_AUTHENTICATE_ENDED' })
+    t.throws(() => recheck({ ...first }), 'nobody vouched for a copy')
   }
 )
 

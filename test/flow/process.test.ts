@@ -5,10 +5,12 @@ import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
 import { freePort, type GateProcess, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
+import { callRealtime } from '../helpers/realtime-caller.ts'
+import { startRealtimeEngine } from '../helpers/realtime-engine.ts'
 
 const ISSUER = 'https://idp.example.com'
 
-async function scene(t: Test, more = '') {
+async function scene(t: Test, more = '', origin?: string) {
   const engine = await startEngine(t)
   const key = makeKey()
   const dir = t.testdir({ 'jwks.json': JSON.stringify({ keys: [key.publicJwk] }) })
@@ -19,9 +21,10 @@ async function scene(t: Test, more = '') {
     `server: { listen: "127.0.0.1:${port}", drain: { timeout: 300ms }${more} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
-pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m] } }
+pools: { p: { engine: vllm, targets: ["${origin ?? engine.origin}"], models: [m] } }
 teams: { team-a: { pool: p } }
 audit: { to: audit.log }
+access: { routes: [{ method: GET, path: /v1/realtime, scope: "task:realtime" }] }
 `
   )
   const ask = async (body: object = {}) =>
@@ -30,7 +33,8 @@ audit: { to: audit.log }
       headers: { authorization: `Bearer ${await signWith(key, { iss: ISSUER })}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'm', messages: [], ...body })
     })
-  return { engine, dir, file, port, adminPort, ask }
+  const sign = async (claims: object) => await signWith(key, { iss: ISSUER, ...claims })
+  return { engine, dir, file, port, adminPort, ask, sign }
 }
 
 /** Listening, and with keys to judge tokens by. */
@@ -48,6 +52,21 @@ t.test('the gate opens, is alive and ready, serves, and ends with 0 on SIGTERM',
   gate.child.kill('SIGTERM')
   t.equal(await gate.exit, 0)
   t.match(readFileSync(`${dir}/audit.log`, 'utf8'), /"http.response.status_code":200/)
+})
+
+t.test('a session that outlives the drain is told so, and does not keep the gate', async t => {
+  const speech = await startRealtimeEngine(t)
+  const { file, port, sign, dir } = await scene(t, '', speech.origin)
+  const gate = runGate(t, ['serve', '--config', file])
+  await isOpen(gate)
+  const token = await sign({ scopes: ['infer:multimodal', 'task:realtime'] })
+  const caller = await callRealtime(t, `http://127.0.0.1:${port}/v1/realtime`, token)
+  await caller.next()
+  gate.child.kill('SIGTERM')
+  t.match(await caller.next(), { type: 'error', error: { code: 'server_shutdown' } })
+  t.equal(await caller.closed, 1012)
+  t.equal(await gate.exit, 0)
+  t.match(readFileSync(`${dir}/audit.log`, 'utf8'), /TOLLGATE_FORWARD_SHUTDOWN/)
 })
 
 t.test('a stream that outlives the drain ends with an error event, and its audit line is there', async t => {

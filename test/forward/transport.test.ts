@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTls } from 'node:https'
 import {
   type AddressInfo,
   connect,
@@ -11,6 +12,7 @@ import type { GateError } from '../../src/errors.ts'
 import { Exchange } from '../../src/exchange.ts'
 import { HEARTBEAT_MS, type TargetOptions } from '../../src/forward/options.ts'
 import { createTransport, type Transport } from '../../src/forward/transport.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 
 const TIMEOUTS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000 }
 
@@ -39,7 +41,7 @@ async function gateBefore(
 ): Promise<Gate> {
   const origin = `http://127.0.0.1:${enginePort}`
   const target = { pool: 'p', engine: 'vllm', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
-  const transport = createTransport({ targets: [target], heartbeatMs })
+  const transport = createTransport({ targets: [target], heartbeatMs, maxMessageBytes: 1024 })
   const refusals: GateError[] = []
   const exchanges: Exchange[] = []
   const server = createServer((request, response) => {
@@ -336,19 +338,7 @@ t.test('an answer that breaks off in the middle of an event, or short of its len
 })
 
 t.test('P0-1: an engine whose certificate nobody vouches for is not spoken to', async t => {
-  const { createServer: createTls } = await import('node:https')
-  const { execFileSync } = await import('node:child_process')
-  const { readFileSync } = await import('node:fs')
-  const dir = t.testdir()
-  execFileSync(
-    'openssl',
-    [
-      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1'.split(' '),
-      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', `${dir}/key.pem`, '-out', `${dir}/cert.pem`]
-    ],
-    { stdio: 'ignore' }
-  )
-  const [key, cert] = [readFileSync(`${dir}/key.pem`, 'utf8'), readFileSync(`${dir}/cert.pem`, 'utf8')]
+  const { cert, key } = makeCertificate(t)
   let hits = 0
   const port = await listen(
     t,

@@ -99,12 +99,12 @@ t.test('several engines serve together what each of them serves', async t => {
 })
 
 t.test('a model is asked for by its name, slashes escaped or not; anything else behind it is no route', async t => {
-  for (const [path, pathModel] of [
+  for (const [path, urlModel] of [
     ['/v1/models/qwen', 'qwen'],
     ['/v1/models/org/qwen', 'org/qwen'],
     ['/v1/models/org%2Fqwen', 'org/qwen']
   ] as const) {
-    t.match(endpoints.find('GET', path), { endpoint: { operation: 'model', model: 'path' }, pathModel })
+    t.match(endpoints.find('GET', path), { endpoint: { operation: 'model', model: 'path' }, urlModel })
   }
   for (const path of ['/v1/models/', '/v1/models/%', '/v1/models/a%00b', '/v1/models/a%0ab', '/v1/models/%20']) {
     t.throws(() => endpoints.find('GET', path), { code: /TOLLGATE_INSPECT_(ROUTE|ADMIN)/ }, path)

@@ -62,6 +62,31 @@ t.test('a call without a model goes to the pool of its route, or to the first of
   t.equal(table().choose(who('blue'), call(null)).pool, 'a')
 })
 
+t.test(
+  'a session without a model yet goes to the only pool that has the route, and later names one of its models',
+  async t => {
+    const session = {
+      model: null,
+      routePool: null,
+      routeScope: 's',
+      operation: 'realtime',
+      method: 'GET',
+      path: '/x'
+    } as Call
+    t.throws(() => table().choose(who('blue'), session), { code: 'TOLLGATE_ROUTE_AMBIGUOUS' })
+    const target = table().choose(who('red'), session)
+    t.equal(target.pool, 'a')
+    t.doesNotThrow(() => table().check(who('red'), 'm', target))
+    t.doesNotThrow(() => table().check(who('blue'), 'n', target))
+    t.throws(() => table().check(who('blue'), 'm', target), { code: 'TOLLGATE_ROUTE_MODEL' })
+    t.throws(() => table().check(who('red'), 'o', target), { code: 'TOLLGATE_ROUTE_MODEL' })
+    t.throws(() => table().check(who('other'), 'm', target), { code: 'TOLLGATE_ROUTE_TEAM' })
+    const learned = { ...target, pool: 'learned' }
+    t.throws(() => table().check(who('green'), 'x', learned), { code: 'TOLLGATE_ROUTE_UNKNOWN' })
+    t.doesNotThrow(() => table(['x']).check(who('green'), 'x', learned))
+  }
+)
+
 t.test('the models of a team bound it on a route with a pool of its own too', async t => {
   t.equal(table().choose(who('blue'), call('n', 'learned')).pool, 'learned')
   t.throws(() => table().choose(who('blue'), call('m', 'learned')), { code: 'TOLLGATE_ROUTE_MODEL' })

@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http'
+import { WebSocket } from 'ws'
+import { GateError } from '../errors.ts'
+import type { Bytes } from '../units.ts'
+import { type FailurePoint, failureFrom } from './failures.ts'
+import type { TargetOptions } from './options.ts'
+import { MAX_ERROR_BYTES, rejectionFrom } from './rejection.ts'
+
+/** A WebSocket that is to be opened to an engine. */
+export interface DialInit {
+  readonly target: TargetOptions
+  readonly engine: string
+  /** A constant path, and a query of ours. */
+  readonly path: string
+  /** Name, value, name, value … */
+  readonly headers: readonly string[]
+  readonly maxMessageBytes: Bytes
+  readonly onOpen: () => void
+  /** Told once when it could not be opened. Not after `onOpen`. */
+  readonly onRefused: (error: GateError) => void
+}
+
+/** Opens a WebSocket to an engine: certificates verified, no redirect, no compression, bounded messages. */
+export function dial(init: DialInit): WebSocket {
+  const { target, path, headers, maxMessageBytes } = init
+  const socket = new WebSocket(`${target.origin.replace(/^http/, 'ws')}${path}`, {
+    headers: Object.fromEntries(headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1] ?? '']] : []))),
+    rejectUnauthorized: true,
+    ...(target.ca === null ? {} : { ca: target.ca }),
+    followRedirects: false,
+    perMessageDeflate: false,
+    maxPayload: maxMessageBytes,
+    // A handshake costs an engine nothing: it takes as long as a connection may.
+    handshakeTimeout: target.timeouts.connectMs
+  })
+  const at: FailurePoint = { pool: target.pool, origin: target.origin, wasSent: false }
+  let isSettled = false
+  const refuse = (error: GateError) => {
+    if (isSettled) return
+    isSettled = true
+    init.onRefused(error)
+  }
+  socket.once('open', () => {
+    isSettled = true
+    init.onOpen()
+  })
+  socket.on('error', cause => refuse(failureFrom(cause, at)))
+  socket.once('unexpected-response', (_request, response) => {
+    readShort(response).then(
+      body => {
+        socket.terminate()
+        const { statusCode: status = 0, headers } = response
+        refuse(
+          status < 400
+            ? new GateError('TOLLGATE_FORWARD_ANSWER', { ...at, status })
+            : rejectionFrom(status, headers, body, { ...at, engine: init.engine })
+        )
+      },
+      (cause: unknown) => refuse(failureFrom(cause, { ...at, wasSent: true }))
+    )
+  })
+  return socket
+}
+
+async function readShort(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (bytes > MAX_ERROR_BYTES) return ''
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+/** A certificate for 127.0.0.1 that vouches for itself: PEM texts, and the files that hold them. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+/** Makes one with openssl; its files go with the test. */
+export function makeCertificate(t: Test): Certificate {
+  const dir = mkdtempSync(join(tmpdir(), 'tollgate-certificate-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
+  const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1'.split(
+    ' '
+  )
+  args.push('-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certFile)
+  execFileSync('openssl', args, { stdio: 'ignore' })
+  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), certFile, keyFile }
+}
