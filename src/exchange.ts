@@ -35,8 +35,8 @@ export interface Identity {
   readonly fingerprint: string
 }
 
-/** The wire dialect of a path, which decides the shape of errors. */
-export type Dialect = 'openai' | 'anthropic'
+/** The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events. */
+export type Dialect = 'openai' | 'responses' | 'anthropic'
 
 /** What is asked, written by `inspect`. */
 export interface Call {

@@ -2,9 +2,10 @@ import { CODES, type GateErrorCode } from '../codes.ts'
 import type { GateError } from '../errors.ts'
 import type { Dialect } from '../exchange.ts'
 
-/** The dialect of a path: Anthropic's for `/v1/messages` and below, else OpenAI's. */
+/** The dialect of a path: Anthropic's for `/v1/messages` and below, else one of OpenAI's. */
 export function dialectOf(path: string): Dialect {
-  return path === '/v1/messages' || path.startsWith('/v1/messages/') ? 'anthropic' : 'openai'
+  if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return 'anthropic'
+  return path === '/v1/responses' ? 'responses' : 'openai'
 }
 
 /**
@@ -30,8 +31,11 @@ export function errorEvent(code: GateErrorCode, dialect: Dialect): string {
     const data = JSON.stringify({ type: 'error', error: { type: anthropicType(row.status), message: row.message } })
     return `event: error\ndata: ${data}\n\n`
   }
-  const data = JSON.stringify({ error: { message: row.message, type: row.type, param: null, code: row.code } })
-  return `data: ${data}\n\n`
+  const error = { message: row.message, type: row.type, param: null, code: row.code }
+  if (dialect === 'openai') return `data: ${JSON.stringify({ error })}\n\n`
+  // The API's own event has its facts beside the type; the libraries raise what has an `error`, and would pass over it.
+  const data = JSON.stringify({ type: 'error', code: row.code, message: row.message, param: null, error })
+  return `event: error\ndata: ${data}\n\n`
 }
 
 /** The event of a realtime session that says why a message was refused or the session ends, in OpenAI's shape. */

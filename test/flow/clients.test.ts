@@ -72,6 +72,33 @@ t.test('a stream that the engine breaks is raised as an error, never taken for a
   })
 })
 
+t.test('a broken stream of the Responses API and of Messages is raised too, whatever way it is read', async t => {
+  const w = await world(t)
+  const apiKey = await w.issuer.sign()
+  const openai = new OpenAI({ baseURL: `${w.url}/v1`, apiKey, maxRetries: 0 })
+  const created = { type: 'response.created', sequence_number: 0, response: { id: 'r', output: [] } }
+  const script = (event: object & { type: string }) =>
+    w.engine.script({
+      kind: 'sse',
+      events: [`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`],
+      gapMs: 20,
+      after: 'reset'
+    })
+  const drain = async (stream: AsyncIterable<unknown>) => {
+    for await (const _event of stream) {
+    }
+  }
+  await script(created)
+  await t.rejects(openai.responses.create({ model: 'm', input: 'x', stream: true }).then(drain), /broke off/)
+  await t.rejects(drain(openai.responses.stream({ model: 'm', input: 'x' })), /broke off/)
+
+  const anthropic = new Anthropic({ baseURL: w.url, apiKey, maxRetries: 0 })
+  const body = { model: 'm', max_tokens: 1, messages: [{ role: 'user' as const, content: 'x' }] }
+  await script({ type: 'message_start', message: { id: 'm', role: 'assistant', content: [], usage: {} } } as never)
+  await t.rejects(anthropic.messages.create({ ...body, stream: true }).then(drain), Anthropic.APIError)
+  await t.rejects(drain(anthropic.messages.stream(body)), Anthropic.APIError)
+})
+
 t.test(
   "Anthropic's library sends its token as x-api-key, is known by it, and gets errors in its own shape",
   async t => {

@@ -31,6 +31,7 @@ t.test('the dialect is decided by the path alone', async t => {
   t.equal(dialectOf('/v1/messages/count_tokens'), 'anthropic')
   t.equal(dialectOf('/v1/messagesX'), 'openai')
   t.equal(dialectOf('/v1/chat/completions'), 'openai')
+  t.equal(dialectOf('/v1/responses'), 'responses')
 })
 
 t.test('no detail but the name of a field reaches a body, for any code and dialect', async t => {
@@ -47,5 +48,8 @@ t.test('the farewell of a broken stream is one whole event that client libraries
   const event = errorEvent('TOLLGATE_FORWARD_BROKEN', 'openai')
   t.match(event, /^data: \{.*\}\n\n$/)
   t.ok(JSON.parse(event.slice(6)).error.message)
+  const named = errorEvent('TOLLGATE_FORWARD_BROKEN', 'responses')
+  t.match(named, /^event: error\ndata: \{"type":"error".*\}\n\n$/)
+  t.match(JSON.parse(named.slice(named.indexOf('{'))), { code: 'upstream_error', error: { code: 'upstream_error' } })
   t.match(errorEvent('TOLLGATE_FORWARD_BROKEN', 'anthropic'), /^event: error\ndata: \{"type":"error".*\}\n\n$/)
 })
