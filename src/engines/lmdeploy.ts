@@ -1,4 +1,4 @@
-import type { EngineTable } from './operations.ts'
+import { DESCRIPTION, type EngineTable } from './operations.ts'
 
 /** LMDeploy (engines.md section 1.3): its key check can be passed by a Host header where its Starlette is old. */
 export const LMDEPLOY: EngineTable = {
@@ -18,13 +18,7 @@ export const LMDEPLOY: EngineTable = {
     { what: 'a perplexity', routes: ['POST /get_ppl'] }
   ],
   never: {
-    'a description of the engine': [
-      'GET /',
-      'GET /docs',
-      'GET /redoc',
-      'GET /openapi.json',
-      'GET /docs/oauth2-redirect'
-    ],
+    [DESCRIPTION]: ['GET /', 'GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
     'an administration route': [
       'GET /terminate',
       'POST /sleep',
@@ -45,5 +39,13 @@ export const LMDEPLOY: EngineTable = {
       'POST /update_weights_from_distributed',
       'POST /destroy_weights_update_group'
     ]
-  }
+  },
+  key: {
+    guards: ['/'],
+    open: ['/health', '/docs', '/redoc', '/nodes'],
+    checked: 'first',
+    guardsWebSockets: true,
+    adminFlag: null
+  },
+  signs: { ownedBy: 'lmdeploy', version: null, keepsToMethods: true }
 }

@@ -36,5 +36,8 @@ export const OPENAI: EngineTable = {
       'GET /nodes*',
       'POST /nodes*'
     ]
-  }
+  },
+  key: null,
+  // Which program it is, and whether one of its handlers takes every method, nobody can know.
+  signs: { ownedBy: null, version: null, keepsToMethods: false }
 }

@@ -52,6 +52,36 @@ export interface EngineTable {
   readonly closed: readonly Closed[]
   /** Never passed on, whatever the token or the configuration says: what it is, and the routes. */
   readonly never: Readonly<Record<string, readonly string[]>>
+  /** What its own key guards; null where that is not known. */
+  readonly key: EngineKey | null
+  /** By what it is recognised. */
+  readonly signs: EngineSigns
+}
+
+/** What is said of routes that tell about the engine and change nothing. */
+export const DESCRIPTION = 'a description of the engine'
+
+/** What an engine's own key guards (engines.md section 1): never its whole surface. */
+export interface EngineKey {
+  /** The beginnings of the paths that it guards; `/` is every path. */
+  readonly guards: readonly string[]
+  /** The beginnings of those among them that it leaves open. */
+  readonly open: readonly string[]
+  /** `first`: by a middleware, whatever the method. `handler`: by the route's own code, after the body has been read. */
+  readonly checked: 'first' | 'handler'
+  readonly guardsWebSockets: boolean
+  /** The flag of a second key, for administration alone: it may guard there although the rest is open. */
+  readonly adminFlag: string | null
+}
+
+/** By what an engine that runs is recognised, and how it treats a method that a route does not have. */
+export interface EngineSigns {
+  /** `owned_by` in its list of models. */
+  readonly ownedBy: string | null
+  /** Where it says its version without running anything, and the member of the answer. */
+  readonly version: { readonly path: string; readonly member: string } | null
+  /** Whether each of its routes refuses other methods than its own before any of its code runs. */
+  readonly keepsToMethods: boolean
 }
 
 /** Routes that an operator may open. */

@@ -1,4 +1,4 @@
-import type { EngineTable } from './operations.ts'
+import { DESCRIPTION, type EngineTable } from './operations.ts'
 
 /** The same path with GET and with POST: SGLang's administration takes both. */
 const both = (...paths: readonly string[]) => paths.flatMap(path => [`GET ${path}`, `POST ${path}`])
@@ -49,7 +49,7 @@ export const SGLANG: EngineTable = {
     'a second door to chat': ['POST /invocations', 'POST /vertex_generate'],
     'sessions without owners': both('/open_session', '/close_session'),
     'a description of the engine, with its keys': ['GET /server_info', 'GET /get_server_info'],
-    'a description of the engine': ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
+    [DESCRIPTION]: ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
     'a profiling route': both('/start_profile', '/stop_profile'),
     'an administration route': [
       ...both(
@@ -96,5 +96,14 @@ export const SGLANG: EngineTable = {
       'GET /remote_instance_transfer_engine_info',
       'GET /get_remote_instance_transfer_engine_info'
     ]
-  }
+  },
+  key: {
+    guards: ['/'],
+    open: ['/health', '/ready', '/metrics'],
+    checked: 'first',
+    guardsWebSockets: false,
+    adminFlag: '--admin-api-key'
+  },
+  // `/server_info` has its version, and its keys beside it.
+  signs: { ownedBy: 'sglang', version: null, keepsToMethods: true }
 }

@@ -1,4 +1,4 @@
-import type { EngineTable } from './operations.ts'
+import { DESCRIPTION, type EngineTable } from './operations.ts'
 
 /** ms-swift `swift deploy` and `swift rollout` (engines.md section 1.4): its key guards neither `/infer/` nor the list of models. */
 export const SWIFT: EngineTable = {
@@ -11,7 +11,7 @@ export const SWIFT: EngineTable = {
   closed: [],
   never: {
     'generation without a model, a key or a bound': ['POST /infer/', 'POST /infer'],
-    'a description of the engine': ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
+    [DESCRIPTION]: ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
     'a training route': [
       'GET /health/',
       'GET /get_world_size/',
@@ -30,5 +30,13 @@ export const SWIFT: EngineTable = {
       'POST /get_engine_type/',
       'GET /get_engine_type/'
     ]
-  }
+  },
+  key: {
+    guards: ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'],
+    open: [],
+    checked: 'handler',
+    guardsWebSockets: true,
+    adminFlag: null
+  },
+  signs: { ownedBy: 'swift', version: null, keepsToMethods: true }
 }

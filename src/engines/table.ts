@@ -43,6 +43,14 @@ export function mayServe(engine: Engine, method: string, path: string): boolean 
   return verdict !== null && (verdict.is === 'served' || verdict.is === 'closed')
 }
 
+/** Whether an engine's own key, where it has one, guards a path. @returns null where that is not known */
+export function isGuarded(engine: Engine, path: string): boolean | null {
+  const { key } = TABLES[engine]
+  if (key === null) return null
+  const begins = (prefix: string) => path.startsWith(prefix)
+  return key.guards.some(begins) && !key.open.some(begins)
+}
+
 /** Every row of an engine's table, in its order. */
 export function rowsOf(engine: Engine): readonly { readonly route: string; readonly verdict: Verdict }[] {
   const { serves, gate, closed, never } = TABLES[engine]

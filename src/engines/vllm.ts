@@ -1,4 +1,4 @@
-import type { EngineTable } from './operations.ts'
+import { DESCRIPTION, type EngineTable } from './operations.ts'
 
 /** vLLM (engines.md section 1.1): its own key guards `/v1`, `/v2`, `/inference` and `/cohere` alone. */
 export const VLLM: EngineTable = {
@@ -51,7 +51,7 @@ export const VLLM: EngineTable = {
     'a store of answers without owners': ['GET /v1/responses/{id}', 'POST /v1/responses/{id}/cancel'],
     'generation from tokens, with every internal parameter': ['POST /inference/v1/generate'],
     'a second door to every call, with a model of its own in a header': ['POST /invocations'],
-    'a description of the engine': [
+    [DESCRIPTION]: [
       'GET /tokenizer_info',
       'GET /docs',
       'HEAD /docs',
@@ -98,5 +98,13 @@ export const VLLM: EngineTable = {
       'POST /finish_weight_update',
       'POST /update_weight_version'
     ]
-  }
+  },
+  key: {
+    guards: ['/v1', '/v2', '/inference', '/cohere'],
+    open: [],
+    checked: 'first',
+    guardsWebSockets: true,
+    adminFlag: null
+  },
+  signs: { ownedBy: 'vllm', version: { path: '/version', member: 'version' }, keepsToMethods: true }
 }

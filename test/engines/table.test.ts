@@ -1,6 +1,6 @@
 import t from 'tap'
 import { OPERATIONS } from '../../src/engines/operations.ts'
-import { ENGINES, rowsOf, verdictOf } from '../../src/engines/table.ts'
+import { ENGINES, type Engine, isGuarded, rowsOf, verdictOf } from '../../src/engines/table.ts'
 
 t.test('a route stands once in the table of an engine', async t => {
   for (const engine of ENGINES) {
@@ -63,4 +63,26 @@ t.test('every operation that a table names is one of the gate', async t => {
       if (verdict.is === 'served') t.ok(Object.hasOwn(OPERATIONS, verdict.operation))
     }
   }
+})
+
+t.test('what an engine leaves open beside its key is known, path by path', async t => {
+  const open: [Engine, string][] = [
+    ['vllm', '/invocations'],
+    ['vllm', '/scale_elastic_ep'],
+    ['vllm', '/tokenize'],
+    ['sglang', '/health_generate'],
+    ['lmdeploy', '/docs'],
+    ['swift', '/infer/'],
+    ['swift', '/v1/models']
+  ]
+  for (const [engine, path] of open) t.equal(isGuarded(engine, path), false, `${engine} ${path}`)
+  const guarded: [Engine, string][] = [
+    ['vllm', '/v1/load_lora_adapter'],
+    ['vllm', '/inference/v1/generate'],
+    ['sglang', '/flush_cache'],
+    ['lmdeploy', '/terminate'],
+    ['swift', '/v1/chat/completions']
+  ]
+  for (const [engine, path] of guarded) t.equal(isGuarded(engine, path), true, `${engine} ${path}`)
+  t.equal(isGuarded('openai', '/v1/chat/completions'), null)
 })
