@@ -50,6 +50,12 @@ export default {
       to: { path: room, pathNot: '/options\\.ts$' }
     },
     {
+      name: 'the-probe-knows-the-configuration-alone',
+      severity: 'error',
+      from: { path: '^src/probe/' },
+      to: { path: '^src/', pathNot: ['^src/(probe|config)/', vocabulary] }
+    },
+    {
       name: 'nothing-on-the-path-knows-the-demo',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/demo/' },

@@ -5,6 +5,7 @@ import { runHealthcheck } from './admin/healthcheck.ts'
 import { runCheck } from './config/check.ts'
 import { runExplain } from './explain.ts'
 import { runToken } from './mint/token-command.ts'
+import { runProbe } from './probe/command.ts'
 import { serve } from './serve.ts'
 
 const HELP = `tollgate - the gate in front of your GPU nodes
@@ -16,6 +17,7 @@ Commands:
   check FILE               show every fault of a configuration file
   explain --config FILE --token TOKEN --path PATH [--method POST] [--model NAME]
                            show what each room decides about a request, and why
+  probe --config FILE      ask every engine what it is, what it serves and what its port opens
   token                    make a key set and sign test tokens
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
@@ -46,6 +48,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return checkCommand(rest)
     case 'explain':
       return await runExplain(rest, { stdout, stderr, env })
+    case 'probe':
+      return await runProbe(rest, { stdout, stderr, env })
     case 'token':
       return await runToken(rest, { stdout, stderr })
     case 'healthcheck':
