@@ -1,5 +1,5 @@
 import { TABLES } from '../engines/table.ts'
-import { type Facts, isRefusal, needsNoKey, type Said } from './facts.ts'
+import { type Facts, isRefusal, kindOf, needsNoKey, type Said } from './facts.ts'
 import { type Finding, type FindingCode, finding, type Words } from './findings.ts'
 
 /** Whether the gate gets through to a target, with its key, and whether it is what the configuration says. */
@@ -79,8 +79,8 @@ function refused({ hasKey, pool, models }: Facts): [FindingCode, Words] {
 }
 
 function keyFindings(facts: Facts): [FindingCode, Words][] {
-  const { engine, pool, hasKey, keyless } = facts
-  const { key } = TABLES[engine]
+  const { pool, hasKey, keyless } = facts
+  const { key } = TABLES[kindOf(facts)]
   if (needsNoKey(facts)) {
     const hint = hasKey
       ? 'start it with the key of the pool'

@@ -1,7 +1,7 @@
 import { DESCRIPTION } from '../engines/operations.ts'
 import { isGuarded, rowsOf, TABLES, type Verdict, verdictOf } from '../engines/table.ts'
 import { SAFE_METHOD } from './ask.ts'
-import { concrete, type Facts, type NotAsked, needsNoKey } from './facts.ts'
+import { concrete, type Facts, kindOf, type NotAsked, needsNoKey } from './facts.ts'
 import { type Finding, type FindingCode, finding, type Words } from './findings.ts'
 
 const ONLY_THE_GATE = 'let nothing but the gate reach its port'
@@ -137,7 +137,8 @@ function stopped({ path, status }: { path: string; status: number | null }): [Fi
 
 /** What is known of the engine, where it could not be asked. */
 function notAsked(facts: Facts, why: string): [FindingCode, Words][] {
-  const { engine, routes } = facts
+  const { routes } = facts
+  const engine = kindOf(facts)
   const isOpenToAll = needsNoKey(facts)
   const isOpen = (path: string) => isOpenToAll || isGuarded(engine, path) === false
   const rows = routes.is === 'said' ? routes.value.map(concrete) : rowsOf(engine).map(({ route }) => route)

@@ -115,12 +115,18 @@ export function recognise(routes: readonly string[], owners: readonly string[]):
   return ENGINES.find(engine => owners.some(owner => owner === TABLES[engine].signs.ownedBy)) ?? null
 }
 
+/** Whose facts hold for a target: those of what it looks like. Behind `openai` there may be a router, so nothing holds. */
+export function kindOf({ engine, looksLike }: Pick<Facts, 'engine' | 'looksLike'>): Engine {
+  return engine === 'openai' ? engine : (looksLike ?? engine)
+}
+
 /**
  * Whether a target is open to anybody. That it lists its models without a key says so where its key, if it had one,
  * would guard that list.
  */
-export function needsNoKey({ engine, keyless }: Pick<Facts, 'engine' | 'keyless'>): boolean {
-  return keyless === 200 && TABLES[engine].key?.checked === 'first' && isGuarded(engine, '/v1/models') === true
+export function needsNoKey(facts: Pick<Facts, 'engine' | 'looksLike' | 'keyless'>): boolean {
+  const kind = kindOf(facts)
+  return facts.keyless === 200 && TABLES[kind].key?.checked === 'first' && isGuarded(kind, '/v1/models') === true
 }
 
 /** Whether a status says that a key is wanted, or another one. */

@@ -90,6 +90,16 @@ t.test('what could not be asked is said, with what is known instead', async t =>
   t.strictSame(found({ sweep: { asked: false, why: 'unreachable' }, routes: HIDDEN }), [], 'that has been said')
 })
 
+t.test('what is known is known of the engine that it looks like', async t => {
+  const sweep: Sweep = { asked: false, why: 'unrecognised' }
+  const routes = { is: 'said', value: ['POST /start_profile', 'GET /flush_cache'] } as const
+  t.strictSame(found({ looksLike: 'sglang', sweep, routes }), [['P216']], "all of it is behind SGLang's key")
+  t.strictSame(found({ looksLike: 'sglang', sweep, routes, keyless: 200 }), [
+    ['P216'],
+    ['P213', 'POST /start_profile', 'GET /flush_cache']
+  ])
+})
+
 t.test('an answer that no router gives is a warning, silence good to know', async t => {
   t.strictSame(found({ sweep: answers({}, { path: '/pause', status: 200 }) }), [['P214']])
   t.strictSame(found({ sweep: answers({}, { path: '/pause', status: null }) }), [['P216']])

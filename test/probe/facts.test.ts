@@ -57,11 +57,18 @@ t.test('an engine is recognised by routes that it alone has, and by its models w
 })
 
 t.test('a list of models without a key tells of a key only where the key would guard the list', async t => {
-  t.equal(needsNoKey({ engine: 'vllm', keyless: 200 }), true)
-  t.equal(needsNoKey({ engine: 'vllm', keyless: 401 }), false)
-  t.equal(needsNoKey({ engine: 'vllm', keyless: null }), false)
-  t.equal(needsNoKey({ engine: 'swift', keyless: 200 }), false)
-  t.equal(needsNoKey({ engine: 'openai', keyless: 200 }), false)
+  const vllm = { engine: 'vllm', looksLike: 'vllm' } as const
+  t.equal(needsNoKey({ ...vllm, keyless: 200 }), true)
+  t.equal(needsNoKey({ ...vllm, keyless: 401 }), false)
+  t.equal(needsNoKey({ ...vllm, keyless: null }), false)
+  t.equal(needsNoKey({ ...vllm, looksLike: null, keyless: 200 }), true)
+  t.equal(
+    needsNoKey({ ...vllm, looksLike: 'swift', keyless: 200 }),
+    false,
+    'what it is decides, not what the file says'
+  )
+  t.equal(needsNoKey({ ...vllm, engine: 'swift', keyless: 200 }), true)
+  t.equal(needsNoKey({ engine: 'openai', looksLike: 'vllm', keyless: 200 }), false, 'a router may stand before it')
 })
 
 t.test('a parameter of a path becomes one segment', async t => {
