@@ -86,6 +86,7 @@ export const VLLM: EngineTable = {
       'POST /reset_prefix_cache',
       'POST /reset_mm_cache',
       'POST /reset_encoder_cache',
+      'POST /release_kv_cache_memory',
       'GET /is_paused',
       'GET /is_sleeping'
     ],
@@ -96,7 +97,9 @@ export const VLLM: EngineTable = {
       'POST /start_draft_weight_update',
       'POST /update_weights',
       'POST /finish_weight_update',
-      'POST /update_weight_version'
+      'POST /update_weight_version',
+      'POST /shutdown_weight_transfer_engine',
+      'POST /weight_checker'
     ]
   },
   key: {
