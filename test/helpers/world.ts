@@ -16,11 +16,10 @@ export type Answer = Omit<Response, 'json'> & { json(): Promise<Json> }
 // biome-ignore lint/suspicious/noExplicitAny: every look into it is an assertion of its own
 type Json = any
 
-/** A whole gate over real sockets: the real app, an engine process, a key-set server. */
-export interface World {
+/** A whole gate over real sockets: the real app and a key-set server, before an engine. */
+export interface Gate {
   readonly port: number
   readonly url: string
-  readonly engine: EngineDouble
   readonly issuer: Issuer
   readonly built: Built
   /** Lines of the operator's log. */
@@ -34,16 +33,25 @@ export interface World {
   audit(count?: number): Promise<Record<string, unknown>>
 }
 
-/** What a world may differ in. `yaml` comes after the minimal file and may use ENGINE and ISSUER. */
-export interface WorldOptions {
-  readonly models?: string[]
-  readonly requireKey?: string
+/** A gate before an engine process that does what its script says. */
+export interface World extends Gate {
+  readonly engine: EngineDouble
+}
+
+/** What a gate may differ in. `yaml` comes after the minimal file and may use ENGINE and ISSUER. */
+export interface GateOptions {
   readonly alg?: string
   /** Builds the file; the default is the minimal one. */
   readonly yaml?: (at: { engine: string; issuer: string }) => string
   readonly limits?: Partial<ConnectionLimits>
   /** Runs before the gate asks for keys; then the world does not wait for it to be ready. */
   readonly prepare?: (issuer: Issuer) => void
+}
+
+/** What a world may differ in. */
+export interface WorldOptions extends GateOptions {
+  readonly models?: string[]
+  readonly requireKey?: string
 }
 
 const minimal = ({ engine, issuer }: { engine: string; issuer: string }) => `
@@ -54,15 +62,20 @@ teams: { team-a: { pool: p } }
 
 /** Starts a world; all of it ends with the test. */
 export async function world(t: Test, options: WorldOptions = {}): Promise<World> {
-  const issuer = await startIssuer(t, { ...(options.alg === undefined ? {} : { alg: options.alg }) })
   const engine = await startEngine(t, {
     ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.requireKey === undefined ? {} : { requireKey: options.requireKey })
   })
+  return { ...(await openGate(t, engine.origin, options)), engine }
+}
+
+/** Opens a gate before an engine; it ends with the test. */
+export async function openGate(t: Test, engine: string, options: GateOptions = {}): Promise<Gate> {
+  const issuer = await startIssuer(t, { ...(options.alg === undefined ? {} : { alg: options.alg }) })
   const dir = t.testdir()
   const file = `${dir}/tollgate.yaml`
   const auditFile = `${dir}/audit.log`
-  const text = (options.yaml ?? minimal)({ engine: engine.origin, issuer: issuer.url })
+  const text = (options.yaml ?? minimal)({ engine, issuer: issuer.url })
   writeFileSync(file, text)
   const loaded = parseConfig(`${text}\naudit: { to: audit.log }\n`, { file, env: process.env })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults, null, 2))
@@ -84,7 +97,6 @@ export async function world(t: Test, options: WorldOptions = {}): Promise<World>
   return {
     port,
     url,
-    engine,
     issuer,
     built,
     log,
