@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { CODES } from '../codes.ts'
 import { type EngineSaid, GateError } from '../errors.ts'
 import type { FailurePoint } from './failures.ts'
 
@@ -6,6 +7,9 @@ import type { FailurePoint } from './failures.ts'
 export const MAX_ERROR_BYTES = 64 * 1024
 const MAX_MESSAGE_CHARS = 1_000
 const MAX_RETRY_AFTER_SEC = 60
+/** With these words ms-swift and SGLang name every model and adapter that they have, those of other teams too. */
+const LISTS_MODELS = /\bnot in the model_list\b|\bloaded adapters\b/i
+const NO_SUCH_MODEL: EngineSaid = { ...CODES.TOLLGATE_ROUTE_MODEL, param: 'model' }
 
 /**
  * What an engine's answer of 400 and above means.
@@ -32,6 +36,9 @@ export function rejectionFrom(
     return new GateError('TOLLGATE_FORWARD_OVERLOADED', detail, { retryAfterSec: retryAfterOf(headers) })
   }
   if (status >= 500 || status === 408 || status === 499) return new GateError('TOLLGATE_FORWARD_FAILED', detail)
+  if (said.message !== null && LISTS_MODELS.test(said.message)) {
+    return new GateError('TOLLGATE_FORWARD_REJECTED', detail, { said: NO_SUCH_MODEL })
+  }
   // Client libraries try a 409 again, and it would be refused again.
   return new GateError('TOLLGATE_FORWARD_REJECTED', detail, {
     said: { ...said, status: status === 409 ? 400 : status }
@@ -85,13 +92,21 @@ function wordOf(value: unknown): string | null {
   return typeof value === 'string' && /^[a-z][a-z_]{1,63}$/.test(value) ? value : null
 }
 
-const ADDRESS = /\b(?:https?|tcp|ipc):\/\/[^\s'"]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g
-const FILE = /(?:\/(?:root|home|usr|opt|etc|var|tmp|mnt|data|srv|app|workspace|models?|proc|dev)(?:\/[^\s'":,)]*)+)/g
+/** URLs, IPv4 and IPv6 addresses, and names of hosts where they stand as such. */
+const ADDRESS =
+  /\b[a-z][a-z0-9+.-]*:\/\/[^\s'"]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9a-f:]*:[0-9a-f:.]*\](?::\d+)?|\bhost [\w.-]+(?::\d+)?|\b[\w-]+(?:\.[\w-]+)+:\d{2,5}\b/gi
+/** Where in its own source an engine was: `File "…", line 1, in f`. */
+const SOURCE = /\bFile "[^"]*", line \d+(?:, in \S+)?/g
+/** Paths of a disk: from the root on, two segments or more; those of the API may be named. */
+const FILE = /(?<![\w/.<])~?\/(?!v[12]\/)(?:[\w@%+.~-]+\/)+[\w@%+.~-]*/g
 const MEMORY = /\b0x[0-9a-f]{6,16}\b/gi
 
 /** One line, without what it tells of the engine's machine. */
 function cleaned(message: string): string {
-  const line = message.replace(/\s+/g, ' ').replace(ADDRESS, '…').replace(FILE, '…').replace(MEMORY, '…').trim()
+  // Enough for a sentence; longer texts would cost more than they are worth.
+  let line = message.slice(0, 2 * MAX_MESSAGE_CHARS).replace(/\s+/g, ' ')
+  for (const secret of [SOURCE, ADDRESS, FILE, MEMORY]) line = line.replace(secret, '…')
+  line = line.trim()
   return line.length <= MAX_MESSAGE_CHARS ? line : `${line.slice(0, MAX_MESSAGE_CHARS)}…`
 }
 

@@ -61,12 +61,32 @@ t.test('a conflict is no conflict to a caller: libraries would try again', async
   t.equal(rejected(409, { message: 'x' }).told.status, 400)
 })
 
+t.test('an engine that lists the models it has, when it lacks one, is told of in our own words', async t => {
+  for (const message of [
+    "`x` is not in the model_list: `['base', 'of-team-b']`.",
+    "Got LoRA adapter that has never been loaded: {'x'}. Loaded adapters: dict_keys(['of-team-b'])."
+  ]) {
+    const { code, told } = rejected(400, { message })
+    t.equal(code, 'TOLLGATE_FORWARD_REJECTED')
+    t.match(told, { status: 404, code: 'model_not_found', param: 'model', type: 'invalid_request_error' })
+    t.notMatch(told.message, 'of-team-b')
+  }
+})
+
 t.test('what an engine tells of its machine is taken out, and what is long is cut', async t => {
   for (const [said, told] of [
     ['cannot reach http://10.1.2.3:8000/v1', 'cannot reach …'],
     ['peer 10.1.2.3:29500 gone', 'peer … gone'],
     ["No file '/root/.cache/x/model.py', line 3", "No file '…', line 3"],
+    ["no picture at '/nfs/cache/team-b/cat.png'", "no picture at '…'"],
+    ['in (/scratch/venv/lib/PIL/Image.py)', 'in (…)'],
+    ['a\n  File "/sgl-workspace/sglang/http_server.py", line 12, in chat\nb', 'a … b'],
+    ['tcp://10.1.2.3:5555 and [fd00::17]:23333', '… and …'],
+    ['Cannot connect to host gpu1:8000 ssl:default', 'Cannot connect to … ssl:default'],
+    ['refused by node-3.pool.internal:8998', 'refused by …'],
     ['object at 0x7f3a5c2b9d10 failed', 'object at … failed'],
+    ['temperature must be in [0, 2], top_p in (0,1]', 'temperature must be in [0, 2], top_p in (0,1]'],
+    ['audio/wav or image/png, and/or text', 'audio/wav or image/png, and/or text'],
     ['a\n  b\t c', 'a b c'],
     ['the model org/name does not exist', 'the model org/name does not exist'],
     ['route /v1/chat/completions', 'route /v1/chat/completions']
