@@ -51,19 +51,22 @@ function write(response: ServerResponse, piece: string): void {
   response.write(piece)
 }
 
-const server = createUvicorn((request, response) => {
-  const head: Head = { method: request.method ?? '', path: asgiPath(request.url ?? ''), headers: request.headers }
-  const pieces: Buffer[] = []
-  request.on('data', piece => pieces.push(piece))
-  request.once('end', () => {
-    const body = Buffer.concat(pieces)
-    heard.push({ ...head, url: request.url ?? '', rawHeaders: request.rawHeaders, body: body.toString('latin1') })
-    written.set(response, sent.push('') - 1)
-    tell({ kind: 'request' })
-    response.once('close', () => tell({ kind: response.writableFinished ? 'end' : 'abort' }))
-    answer(request, response, head, body)
-  })
-})
+const server = createUvicorn(
+  (request, response) => {
+    const head: Head = { method: request.method ?? '', path: asgiPath(request.url ?? ''), headers: request.headers }
+    const pieces: Buffer[] = []
+    request.on('data', piece => pieces.push(piece))
+    request.once('end', () => {
+      const body = Buffer.concat(pieces)
+      heard.push({ ...head, url: request.url ?? '', rawHeaders: request.rawHeaders, body: body.toString('latin1') })
+      written.set(response, sent.push('') - 1)
+      tell({ kind: 'request' })
+      response.once('close', () => tell({ kind: response.writableFinished ? 'end' : 'abort' }))
+      answer(request, response, head, body)
+    })
+  },
+  () => tell({ kind: 'idle' })
+)
 
 function answer(request: IncomingMessage, response: ServerResponse, head: Head, body: Buffer): void {
   const refused = options.key === null ? null : flavour.checkKey(head, options.key)

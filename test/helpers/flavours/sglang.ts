@@ -11,7 +11,7 @@ export const SGLANG: Flavour = {
     if (missing !== null) return fastapi422(missing, call.fields)
     // Any name of a model is served; an adapter behind a colon must be there.
     const adapter = adapterOf(call.fields)
-    if (adapter === null || models.includes(adapter)) return null
+    if (adapter === null || models.includes(adapter) || models.includes(String(call.fields.model))) return null
     const message = `Got LoRA adapter that has never been loaded: {'${adapter}'}`
     return { status: 400, body: { object: 'error', message, type: 'BadRequestError', param: null, code: 400 } }
   },

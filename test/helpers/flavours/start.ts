@@ -14,7 +14,7 @@ export interface Heard extends Head {
 
 /** What an engine tells of itself while it works. */
 export type FlavourEvent =
-  | { readonly kind: 'request' | 'end' | 'abort' }
+  | { readonly kind: 'request' | 'end' | 'abort' | 'idle' }
   | { readonly kind: 'running'; readonly running: number }
 
 /** An engine process of the test's own that behaves like one of the real ones. */
@@ -38,6 +38,8 @@ export interface FlavourDouble {
   waitForRunning(count: number): Promise<void>
   /** Resolves at the nth event of a kind, counted from the start. */
   waitFor(kind: 'request' | 'end' | 'abort', count: number): Promise<void>
+  /** How many connections it ended because nobody used them. */
+  idled(): Promise<number>
   kill(): Promise<void>
 }
 
@@ -72,6 +74,7 @@ export async function startFlavour(
     waitFor: async (kind, count) => {
       await until(events => events.filter(event => event.kind === kind)[count - 1])
     },
+    idled: () => until(events => events.filter(({ kind }) => kind === 'idle').length),
     kill
   }
 }

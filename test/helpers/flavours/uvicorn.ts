@@ -4,7 +4,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 const KEEP_ALIVE_MS = 5_000
 
 /** A server that treats connections as uvicorn does: `server: uvicorn`, no hint about keep-alive, and an end after 5 s of silence. */
-export function createUvicorn(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
+export function createUvicorn(
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+  /** Told when it ends a connection that nobody used. */
+  onIdle: () => void
+): Server {
   const clocks = new WeakMap<object, NodeJS.Timeout>()
   const server = createServer((request, response) => {
     const { socket } = request
@@ -15,7 +19,11 @@ export function createUvicorn(handle: (request: IncomingMessage, response: Serve
     response.once('finish', () => {
       clocks.set(
         socket,
-        setTimeout(() => socket.end(), KEEP_ALIVE_MS)
+        setTimeout(() => {
+          if (socket.destroyed) return
+          onIdle()
+          socket.end()
+        }, KEEP_ALIVE_MS)
       )
     })
     handle(request, response)
