@@ -20,7 +20,8 @@ export interface Policy {
  * Scopes come in families: kinds of call (`infer:text`, `infer:multimodal`) and models (`model:NAME:inference`).
  * A family that the token carries restricts, one that it does not carry does not; a token with neither may not infer.
  * With `scopes: all` one of each is demanded. Kinds are exact: `infer:multimodal` alone opens no text call.
- * A configured route asks for its own scope, and for the model too when the body names one and the token has the family.
+ * A configured route asks for its own scope, and for the model too when the body names one and the token has the family;
+ * where the route generates, a token with the family has to name one.
  */
 export function createPolicy(options: AuthorizeOptions): Policy {
   // Grants follow from the identity alone, and an identity lives as long as its token is cached.
@@ -43,6 +44,9 @@ export function createPolicy(options: AuthorizeOptions): Policy {
   }
   const allowsModel = (of: Grants, model: string) => (of.hasModels ? hasModel(of, model) : !demandsAll)
   const allowsKind = (of: Grants, kind: string) => (of.kinds.size > 0 ? of.kinds.has(kind) : !demandsAll)
+  /** Where an engine generates for no name at all, only the scope for every model opens it. */
+  const allowsOpened = (of: Grants, { model, kind }: Call) =>
+    model === null ? kind === 'none' || of.models.has('*') : hasModel(of, model)
   const mayInfer = (of: Grants) => of.kinds.size > 0 || of.hasModels
 
   return {
@@ -53,8 +57,9 @@ export function createPolicy(options: AuthorizeOptions): Policy {
         if (call.kind === 'multimodal' && of.kinds.size > 0 && !of.kinds.has('multimodal')) {
           throw new GateError('TOLLGATE_AUTHORIZE_SCOPE', { scope: 'infer:multimodal' })
         }
-        if (call.model !== null && of.hasModels && !hasModel(of, call.model)) {
-          throw new GateError('TOLLGATE_AUTHORIZE_MODEL', { scope: scopeFor(call.model), model: call.model })
+        if (of.hasModels && !allowsOpened(of, call)) {
+          const scope = call.model === null ? undefined : scopeFor(call.model)
+          throw new GateError('TOLLGATE_AUTHORIZE_MODEL', { scope, model: call.model })
         }
         return
       }

@@ -121,6 +121,15 @@ t.test('a configured route asks for its own scope, and for the model that the bo
   t.equal(outcome(['task:tune'], route), 'pass')
   t.equal(outcome(['infer:text'], route), 'SCOPE task:tune')
   t.equal(outcome(['task:tune', 'model:qwen:inference'], { ...route, model: 'other' }), 'MODEL model:other:inference')
+  t.equal(outcome(['task:tune', 'model:qwen:inference'], route), 'pass')
+})
+
+t.test('a configured route that generates is not opened for every model by leaving the name out', async t => {
+  const route = { routeScope: 'task:generate', kind: 'text', model: null } as const
+  t.match(outcome(['task:generate', 'model:qwen:inference'], route), /^MODEL/)
+  t.equal(outcome(['task:generate', 'model:qwen:inference'], { ...route, model: 'qwen' }), 'pass')
+  t.equal(outcome(['task:generate', 'model:*:inference'], route), 'pass')
+  t.equal(outcome(['task:generate'], route), 'pass')
 })
 
 t.test(
