@@ -47,7 +47,16 @@ const SPOKEN = new Set([
   'text'
 ])
 
-const DATA_URL = /^data:(?:image|audio|video)\/[a-z0-9.+-]{1,64}(?:;[a-z0-9=-]{1,64}){0,3};base64,/i
+/** Kinds that engines are fed with. Others have decoders that nobody looks after (engines.md section 2, row 11). */
+const KINDS = [
+  'image/(?:png|jpe?g|pjpeg|webp|gif|bmp|x-ms-bmp|avif|hei[cf])',
+  'audio/(?:wav|wave|x-wav|vnd\\.wave|mpe?g|mp3|mp4|m4a|x-m4a|aac|flac|x-flac|ogg|opus|webm|l16|pcm)',
+  // A list of pictures is a film to vLLM.
+  'video/(?:mp4|webm|mpeg|ogg|quicktime|x-matroska|x-msvideo|avi|jpeg)'
+]
+const DATA_URL = new RegExp(`^data:(?:${KINDS.join('|')})(?:;[a-z0-9=-]{1,64}){0,3};base64,`, 'i')
+/** How JPEG 2000 begins, boxed or bare, whatever kind it is said to be: engines look at the bytes (CVE-2026-22778). */
+const JPEG_2000 = /^(?:AAAADGpQICANCocK|[/_]0[/_]{2}U)/
 const DOCUMENT_URL = /^data:application\/pdf;base64,/i
 /** Long enough that no file of an engine can be named by it. */
 const MIN_BASE64_CHARS = 256
@@ -81,7 +90,7 @@ function check(name: string, value: unknown, policy: MediaPolicy): void {
 }
 
 function isAllowed(text: string, { hosts }: MediaPolicy): boolean {
-  if (DATA_URL.test(text) || DOCUMENT_URL.test(text)) return true
+  if (isDataUrl(text)) return true
   if (hosts.size === 0 || !text.startsWith('https://') || text.length > 4_096 || !URL.canParse(text)) return false
   const url = new URL(text)
   const isPlain = url.username === '' && url.password === '' && url.port === '' && /^[\x21-\x5b\x5d-\x7e]+$/.test(text)
@@ -91,10 +100,16 @@ function isAllowed(text: string, { hosts }: MediaPolicy): boolean {
 
 function isEncoded(text: string): boolean {
   return (
-    DATA_URL.test(text) ||
-    DOCUMENT_URL.test(text) ||
-    (text.length >= MIN_BASE64_CHARS && BASE64_HEAD.test(text.slice(0, HEAD_CHARS - (HEAD_CHARS % 4))))
+    isDataUrl(text) ||
+    (text.length >= MIN_BASE64_CHARS &&
+      BASE64_HEAD.test(text.slice(0, HEAD_CHARS - (HEAD_CHARS % 4))) &&
+      !JPEG_2000.test(text))
   )
+}
+
+function isDataUrl(text: string): boolean {
+  const [head] = DATA_URL.exec(text) ?? DOCUMENT_URL.exec(text) ?? []
+  return head !== undefined && !JPEG_2000.test(text.slice(head.length, head.length + 16))
 }
 
 function refused(param: string): GateError {

@@ -64,6 +64,28 @@ t.test('what another caller has stored cannot be named', async t => {
   }
 })
 
+t.test('media are of the kinds that engines are fed with, by their name and by their first bytes', async t => {
+  const filler = 'A'.repeat(400)
+  for (const kind of ['image/png', 'image/JPEG', 'image/webp', 'audio/wav', 'audio/mpeg', 'video/mp4', 'video/jpeg']) {
+    t.doesNotThrow(() => checkMedia(image(`data:${kind};base64,${filler}`), none), kind)
+  }
+  for (const kind of [
+    'image/jp2',
+    'image/svg+xml',
+    'image/tiff',
+    'image/x-icns',
+    'audio/midi',
+    'video/x-flv',
+    'image/'
+  ]) {
+    t.throws(() => checkMedia(image(`data:${kind};base64,${filler}`), none), MEDIA, kind)
+  }
+  for (const jpeg2000 of ['AAAADGpQICANCocK', '/0//UQ', '_0__UQ']) {
+    t.throws(() => checkMedia(image(`data:image/png;base64,${jpeg2000}${filler}`), none), MEDIA, jpeg2000)
+    t.throws(() => checkMedia({ messages: [{ source: { data: `${jpeg2000}${filler}` } }] }, none), MEDIA, jpeg2000)
+  }
+})
+
 t.test('a host that the operator named is fetched from, by https, as it is written', async t => {
   t.doesNotThrow(() => checkMedia(image('https://media.example.com/a/b.png?c=d'), named))
   for (const url of [
