@@ -34,10 +34,24 @@ const LISTS: ReadonlyMap<string, number> = new Map([
   ['documents', MAX_INPUTS],
   ['queries', MAX_INPUTS],
   ['items', MAX_INPUTS],
+  ['inputs', MAX_INPUTS],
+  ['images', MAX_INPUTS],
   ['text_1', MAX_INPUTS],
-  ['text_2', MAX_INPUTS]
+  ['text_2', MAX_INPUTS],
+  ['data_1', MAX_INPUTS],
+  ['data_2', MAX_INPUTS],
+  ['label_token_ids', MAX_BIASES]
 ])
-const SCHEMAS = ['response_format', 'structured_outputs', 'guided_json', 'guided_choice', 'tools', 'functions', 'text']
+const SCHEMAS = [
+  'response_format',
+  'structured_outputs',
+  'guided_json',
+  'guided_choice',
+  'output_config',
+  'tools',
+  'functions',
+  'text'
+]
 
 /**
  * Refuses what would let one call take the place of many.
@@ -53,11 +67,28 @@ export function checkCaps(fields: Fields, caps: CapOptions): void {
   }
   checkPrompts(fields.prompt, 'prompt', caps.prompts)
   checkPrompts(fields.text, 'text', caps.prompts)
+  checkPrompts(fields.input_ids, 'input_ids', caps.prompts)
   checkPrompts(fields.input, 'input', MAX_INPUTS)
   const { logit_bias: biases } = fields
   if (isRecord(biases) && Object.keys(biases).length > MAX_BIASES) throw over('logit_bias', MAX_BIASES)
   for (const name of SCHEMAS) checkSchema(fields[name], name)
-  if (isRecord(fields.sampling_params)) checkCaps(fields.sampling_params, caps)
+  checkWrittenSchema(fields.guided_json, 'guided_json')
+  if (isRecord(fields.structured_outputs)) checkWrittenSchema(fields.structured_outputs.json, 'structured_outputs')
+}
+
+/**
+ * The body, and the parameters below its `sampling_params`: one set, or one for each prompt (SGLang's native routes).
+ * What holds for the first holds for all of them.
+ *
+ * @throws TOLLGATE_SHAPE_FIELD when it is neither, TOLLGATE_SHAPE_CAP when there are more sets than prompts are allowed
+ */
+export function layersOf(fields: Fields, caps: CapOptions): readonly Fields[] {
+  const { sampling_params: params } = fields
+  if (params === undefined || params === null) return [fields]
+  const sets: readonly unknown[] = Array.isArray(params) ? params : [params]
+  if (sets.length > caps.prompts) throw over('sampling_params', caps.prompts)
+  if (!sets.every(isRecord)) throw wrong('sampling_params')
+  return [fields, ...sets]
 }
 
 function checkCount(fields: Fields, name: string, limit: number): void {
@@ -85,6 +116,18 @@ function checkSchema(value: unknown, name: string): void {
     for (const inner of Object.values(node)) walk(inner, depth + 1)
   }
   walk(value, 0)
+}
+
+/** Some engines take a schema as text, too. What is no JSON they refuse themselves. */
+function checkWrittenSchema(text: unknown, name: string): void {
+  if (typeof text !== 'string') return
+  let schema: unknown
+  try {
+    schema = JSON.parse(text)
+  } catch {
+    return
+  }
+  checkSchema(schema, name)
 }
 
 function over(param: string, limit: number): GateError {

@@ -229,6 +229,7 @@ export const REFUSED: ReadonlySet<string> = new Set([
   'regex',
   'ebnf',
   'json_schema',
+  'structural_tag',
   'stop_regex',
   'previous_response_id',
   'previous_input_messages',

@@ -2,10 +2,11 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { Engine } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
 import type { Call, Content, Form, Identity, Outgoing, Target } from '../exchange.ts'
-import { checkCaps } from './caps.ts'
+import { checkCaps, layersOf } from './caps.ts'
 import { allowedFields, FORM_FIELDS, NEVER, REFUSED, TEMPLATE_KWARGS } from './fields.ts'
 import { formContentType, newBoundary, writeForm } from './form.ts'
-import { isRecord } from './json.ts'
+import { checkGrammars } from './grammars.ts'
+import { type Fields, isRecord } from './json.ts'
 import { checkMedia } from './media.ts'
 import type { ShapeOptions } from './options.ts'
 import { splice } from './splice.ts'
@@ -76,13 +77,15 @@ export function createShaper(options: ShapeOptions): Shaper {
       if (call.model !== call.modelAsked && call.model !== null) set.set('model', JSON.stringify(call.model))
       if (!isForeign) {
         // Of a route that the operator opened the fields are not known, but those that nobody may set are.
+        for (const layer of layersOf(fields, options.caps)) {
+          checkRefused(layer)
+          checkCaps(layer, options.caps)
+          checkGrammars(layer)
+        }
         for (const name of members.keys()) {
-          if (REFUSED.has(name) && fields[name] !== null) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: name })
           if (allowed === null ? NEVER.has(name) : !allowed.has(name) && !extra.has(name)) remove.add(name)
         }
-        checkCaps(fields, options.caps)
         checkTools(fields.tools)
-        checkGrammar(fields)
         shapeTemplate(fields.chat_template_kwargs, set)
         if (call.operation === 'responses') forceOff(['store', 'background'], content, set)
         if (target.engine === 'swift') renameTokens(content, rename, remove)
@@ -109,25 +112,16 @@ export function createShaper(options: ShapeOptions): Shaper {
   }
 }
 
+function checkRefused(fields: Fields): void {
+  for (const name of Object.keys(fields)) {
+    if (REFUSED.has(name) && fields[name] !== null) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: name })
+  }
+}
+
 function checkTools(tools: unknown): void {
   if (!Array.isArray(tools)) return
   for (const tool of tools) {
     if (!isRecord(tool) || !TOOL_TYPES.has(tool.type)) throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'tools' })
-  }
-}
-
-const GRAMMARS = ['regex', 'grammar', 'structural_tag', 'ebnf'] as const
-
-/** A schema is bounded; a grammar or an expression of the caller's own is compiled by engines that have died of it. */
-function checkGrammar({
-  structured_outputs: outputs,
-  response_format: format
-}: Readonly<Record<string, unknown>>): void {
-  if (isRecord(outputs) && GRAMMARS.some(name => outputs[name] !== undefined && outputs[name] !== null)) {
-    throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'structured_outputs' })
-  }
-  if (isRecord(format) && GRAMMARS.some(name => format.type === name)) {
-    throw new GateError('TOLLGATE_SHAPE_FIELD', { param: 'response_format' })
   }
 }
 
