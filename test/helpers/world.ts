@@ -31,6 +31,8 @@ export interface Gate {
   ): Promise<Answer>
   /** Resolves with the audit line number `count`, from 1, when it is written. */
   audit(count?: number): Promise<Record<string, unknown>>
+  /** Resolves with all audit lines when there are at least so many. */
+  audits(count: number): Promise<readonly Record<string, unknown>[]>
 }
 
 /** A gate before an engine process that does what its script says. */
@@ -116,12 +118,18 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
       })
     },
     audit: async (count = 1) => {
-      for (;;) {
-        // What stands after the last line's end may be a line in the making.
-        const line = readFileSync(auditFile, 'utf8').split('\n').slice(0, -1)[count - 1]
-        if (line !== undefined) return JSON.parse(line)
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
+      const line = (await linesOf(auditFile, count))[count - 1]
+      return JSON.parse(line ?? '')
+    },
+    audits: async count => (await linesOf(auditFile, count)).map(line => JSON.parse(line))
+  }
+}
+
+/** The lines of a file, when there are at least so many. What stands after the last line's end may be a line in the making. */
+async function linesOf(file: string, count: number): Promise<readonly string[]> {
+  for (;;) {
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+    if (lines.length >= count) return lines
+    await new Promise(resolve => setTimeout(resolve, 5))
   }
 }

@@ -50,6 +50,8 @@ export interface SceneOptions {
   readonly yaml?: string
   /** More of the pool `p`. */
   readonly pool?: string
+  /** Of the token. */
+  readonly scopes?: readonly string[]
 }
 
 /**
@@ -71,9 +73,8 @@ pools:
 teams: { team-a: { pool: p }, team-learning: { pool: learning }, team-wrong: { pool: wrong } }
 ${yaml}`
   })
-  const all = ['infer:text', 'infer:multimodal', 'model:*:inference', 'task:generate']
-  const token = await gate.issuer.sign({ scopes: all })
-  let count = 0
+  const { scopes = ['infer:text', 'infer:multimodal', 'model:*:inference', 'task:generate'] } = options
+  const token = await gate.issuer.sign({ scopes })
   return {
     engine,
     gate,
@@ -94,7 +95,7 @@ ${yaml}`
         ...(signal === undefined ? {} : { signal })
       })
       const text = await answer.text()
-      const line = await lineOf(gate, answer.headers.get('x-request-id'), count++)
+      const line = await lineOf(gate, answer.headers.get('x-request-id'))
       const json = () => (text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : null)
       return { status: answer.status, headers: answer.headers, text, json: json(), code: line['tollgate.code'], line }
     },
@@ -115,10 +116,12 @@ ${yaml}`
   }
 }
 
-/** The audit line of a request: not before the one that came before it. */
-async function lineOf(gate: Gate, id: string | null, from: number): Promise<Record<string, unknown>> {
-  for (let count = from + 1; ; count++) {
-    const line = await gate.audit(count)
-    if (line['http.request.id'] === id) return line
+/** The audit line of a request, when it is there. */
+async function lineOf(gate: Gate, id: string | null): Promise<Record<string, unknown>> {
+  for (let known = 0; ; ) {
+    const lines = await gate.audits(known + 1)
+    const line = lines.findLast(one => one['http.request.id'] === id)
+    if (line !== undefined) return line
+    known = lines.length
   }
 }
