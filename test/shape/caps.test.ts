@@ -58,7 +58,11 @@ t.test('lists that multiply work are bounded under every name that engines have 
     t.throws(() => checkCaps({ [name]: many }, caps), { code: 'TOLLGATE_SHAPE_CAP', detail: { param: name } }, name)
   }
   for (const name of ['prompt', 'text', 'input_ids']) {
-    t.throws(() => checkCaps({ [name]: [[1], [2], [3], [4]] }, caps), { detail: { param: name } }, name)
+    t.throws(
+      () => checkCaps({ [name]: [[1], [2], [3], [4]] }, caps),
+      { code: 'TOLLGATE_SHAPE_CAP', detail: { param: name } },
+      name
+    )
     t.doesNotThrow(() => checkCaps({ [name]: [1, 2, 3, 4] }, caps), 'one prompt of tokens')
   }
 })
