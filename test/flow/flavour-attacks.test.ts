@@ -173,6 +173,11 @@ for (const name of FLAVOURS) {
       )
       t.ok(statuses.includes(200) && statuses.includes(400), 'some are left out, some are refused')
     }
+    if (name !== 'swift') {
+      const kept = { model: 'm', input: 'x', store: true, background: true }
+      t.equal((await s.ask('/v1/responses', kept)).status, 200)
+      t.match(JSON.parse((await s.last()).heard.body), { store: false, background: false })
+    }
     t.strictSame(await s.engine.damage(), [])
     const salts = (await s.engine.heard()).flatMap(({ body }) => (body === '' ? [] : [JSON.parse(body).cache_salt]))
     t.notOk(salts.includes('x'))
