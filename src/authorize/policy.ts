@@ -44,9 +44,9 @@ export function createPolicy(options: AuthorizeOptions): Policy {
   }
   const allowsModel = (of: Grants, model: string) => (of.hasModels ? hasModel(of, model) : !demandsAll)
   const allowsKind = (of: Grants, kind: string) => (of.kinds.size > 0 ? of.kinds.has(kind) : !demandsAll)
-  /** Where an engine generates for no name at all, only the scope for every model opens it. */
-  const allowsOpened = (of: Grants, { model, kind }: Call) =>
-    model === null ? kind === 'none' || of.models.has('*') : hasModel(of, model)
+  /** Where an engine generates for no name at all, only the scope for every model opens it. A session is judged again. */
+  const allowsOpened = (of: Grants, { model, kind, operation }: Call) =>
+    model === null ? kind === 'none' || operation === 'realtime' || of.models.has('*') : hasModel(of, model)
   const mayInfer = (of: Grants) => of.kinds.size > 0 || of.hasModels
 
   return {

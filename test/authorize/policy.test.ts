@@ -130,6 +130,8 @@ t.test('a configured route that generates is not opened for every model by leavi
   t.equal(outcome(['task:generate', 'model:qwen:inference'], { ...route, model: 'qwen' }), 'pass')
   t.equal(outcome(['task:generate', 'model:*:inference'], route), 'pass')
   t.equal(outcome(['task:generate'], route), 'pass')
+  const session = { ...route, operation: 'realtime', kind: 'multimodal' } as const
+  t.equal(outcome(['task:generate', 'model:qwen:inference'], session), 'pass', 'a session names its model later')
 })
 
 t.test(
