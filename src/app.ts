@@ -15,6 +15,7 @@ import type { Endpoints } from './inspect/endpoints.ts'
 import { readEvent } from './inspect/events.ts'
 import type { InspectOptions } from './inspect/options.ts'
 import inspect from './inspect/plugin.ts'
+import meter, { measure } from './meter/plugin.ts'
 import { dialectOf, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
@@ -57,6 +58,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     readerStallMs: deps.limits.readerStallMs,
     // The way out, in order, once per request, however it ended.
     settle: [
+      measure,
       function write(exchange) {
         deps.audit(exchange)
       }
@@ -75,9 +77,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(authorizePlugin, { authorize: policy.authorize })
     await gated.register(route, { table, mayUseModel: policy.mayUseModel, nowMs })
     await gated.register(shapePlugin, deps.shaper)
+    await gated.register(meter)
     await gated.register(forward, {
       transport,
       nowMs,
+      reconsider: deps.shaper.retreat,
       farewell: (exchange, error) => errorEvent(error.code, dialectOf(exchange.path)),
       rulesOf: exchange => ({
         judge: createJudge(deps, exchange),

@@ -64,7 +64,7 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
       endpoints: createEndpoints(config.inspect),
       policy: createPolicy(config.authorize),
       table: createRouteTable(config.route, { learned: learner.learned }),
-      shaper: createShaper(config.shape),
+      shaper: createShaper(config.shape, { nowMs }),
       transport,
       audit: exchange => sink.write(auditRecord(exchange))
     },

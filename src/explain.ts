@@ -111,7 +111,7 @@ export async function explain(world: World, question: Question): Promise<readonl
         await walk(
           'shape',
           () => app.shaper.shape({ content, call, identity, target }),
-          ({ bytes, removed }) => ({ bytes: bytes.length, removed })
+          ({ bytes, removed, reporting }) => ({ bytes: bytes.length, removed, usage: reporting?.mode ?? 'off' })
         )
       }
     }

@@ -7,6 +7,7 @@ import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.t
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
+import type { UsageMode } from '../engines/usage.ts'
 import {
   type ForwardOptions,
   HEARTBEAT_MS,
@@ -18,6 +19,7 @@ import {
 } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
+import { UsageSchema, usageMode } from '../meter/options.ts'
 import { type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
 
@@ -34,6 +36,7 @@ const PoolSchema = Type.Object(
       })
     ),
     api_key: PoolSchemaParts.api_key,
+    usage: UsageSchema,
     isolate_cache: IsolateCacheSchema,
     balance: Type.Enum(['round_robin'], { default: 'round_robin', description: 'How a target is chosen.' }),
     timeouts: PoolSchemaParts.timeouts
@@ -120,7 +123,12 @@ export function configFrom(yaml: FileYaml, file: string): Config {
     ),
     shape: shapeOptions(
       yaml.requests,
-      pools.map(([name, pool]) => ({ name, isolateCache: pool.isolate_cache, secret: pool.api_key ?? null }))
+      pools.map(([name, pool]) => ({
+        name,
+        isolateCache: pool.isolate_cache,
+        secret: pool.api_key ?? null,
+        usage: usageMode(pool.engine as Engine, pool.usage as UsageMode | undefined)
+      }))
     ),
     forward: {
       heartbeatMs: HEARTBEAT_MS,

@@ -10,6 +10,11 @@ import type { Transport } from './transport.ts'
 export interface ForwardPluginOptions {
   readonly transport: Transport
   readonly nowMs: NowMs
+  /**
+   * Asked of a call that an engine has refused: changes what is sent and says so, or says null. The call is then sent once
+   * more, and `taken` is called when the engine takes it.
+   */
+  readonly reconsider: (exchange: Exchange, error: GateError) => (() => void) | null
   /** The event that tells a caller that its stream cannot be finished. */
   readonly farewell: (exchange: Exchange, error: GateError) => string
   /** What a WebSocket asks of the rooms while it goes on. */
@@ -28,7 +33,7 @@ const nothingByDefault = {
 
 /** Hands each call to the transport through http-proxy's `handler`, and never its bytes of the path. */
 export default fp<ForwardPluginOptions>(
-  async (app, { transport, nowMs, farewell, rulesOf }) => {
+  async (app, { transport, nowMs, reconsider, farewell, rulesOf }) => {
     await app.register(proxy, {
       upstream: 'http://engine.invalid',
       undici: nothingByDefault,
@@ -41,13 +46,38 @@ export default fp<ForwardPluginOptions>(
           exchange,
           response: reply.raw,
           nowMs,
-          refuse: (error: GateError) => void reply.send(error),
-          takeOver: () => void reply.hijack(),
           onBroken: (error: GateError) =>
             request.log.warn({ code: error.code, request: exchange.id, detail: error.detail }, error.message)
         }
-        if (exchange.upgrade === null) transport.relay({ ...way, farewell }, request.headers)
-        else transport.converse({ ...way, request: request.raw, rules: rulesOf(exchange) })
+        if (exchange.upgrade !== null) {
+          transport.converse({
+            ...way,
+            request: request.raw,
+            rules: rulesOf(exchange),
+            refuse: error => void reply.send(error),
+            takeOver: () => void reply.hijack()
+          })
+          return
+        }
+        const send = (onTaken: () => void) =>
+          transport.relay(
+            {
+              ...way,
+              refuse: error => {
+                // It was refused before it began, so that nothing is done twice.
+                const taken = reply.raw.destroyed ? null : reconsider(exchange, error)
+                if (taken === null) reply.send(error)
+                else send(taken)
+              },
+              takeOver: () => {
+                onTaken()
+                reply.hijack()
+              },
+              farewell
+            },
+            request.headers
+          )
+        send(() => {})
       }
     })
   },

@@ -118,6 +118,9 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#state = 'answering'
     this.#isStream = isEventStream(headers)
     const passed = responseHeaders(headers)
+    exchange.tap?.head(headers, this.#isStream)
+    // What a tap takes out of a stream is not in its length.
+    if (this.#isStream && exchange.tap !== null) delete passed['content-length']
     exchange.status = status
     response.writeHead(status, passed)
     if (this.#isStream) this.#beat()
@@ -131,20 +134,22 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     const { exchange, response } = this.#init
     const isFirst = exchange.firstByteAtMs === null
     if (isFirst) exchange.firstByteAtMs = this.#init.nowMs()
-    exchange.bytesOut += chunk.length
+    const piece = exchange.tap === null ? chunk : exchange.tap.chunk(chunk)
+    exchange.bytesOut += piece?.length ?? 0
     this.#owedBytes -= chunk.length
     if (this.#owedBytes === 0) {
       // The whole answer is here: its last piece and its end leave in one write.
-      response.end(chunk)
+      response.end(piece)
       return
     }
     if (isFirst) this.#restartClock()
     else this.#clock?.refresh()
+    if (piece === null) return
     if (this.#isStream) {
-      this.#isAtEventEnd = endsEvent(chunk)
+      this.#isAtEventEnd = endsEvent(piece)
       this.#heart?.refresh()
     }
-    if (!response.write(chunk)) this.#pause(controller)
+    if (!response.write(piece)) this.#pause(controller)
   }
 
   onResponseEnd(): void {
@@ -153,7 +158,10 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#finish()
     this.#init.connections.giveBack(this.#connection)
     if (this.#rejection !== null) this.#init.refuse(this.#readRejection(this.#rejection))
-    if (wasAnswering && !this.#init.response.writableEnded) this.#init.response.end()
+    const { exchange, response } = this.#init
+    const rest = wasAnswering ? (exchange.tap?.end() ?? null) : null
+    exchange.bytesOut += rest?.length ?? 0
+    if (wasAnswering && !response.writableEnded) response.end(rest)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {

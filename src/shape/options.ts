@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import type { UsageMode } from '../engines/usage.ts'
 import { COUNT, readCount } from '../units.ts'
 import type { MediaPolicy } from './media.ts'
 
@@ -25,6 +26,8 @@ export interface PoolShape {
   readonly isolateCache: boolean
   /** From which the keys of its caches are made, the same for every gate that has it; null: of this process alone. */
   readonly secret: string | null
+  /** How the usage of calls is asked for. */
+  readonly usage: UsageMode
 }
 
 const count = (standard: string, description: string) =>
@@ -82,7 +85,7 @@ const ShapeSchema = Type.Object(ShapeSchemaParts)
 /** Reads the keys `requests.caps`, `requests.extra_fields`, and the shaping part of `pools`. */
 export function shapeOptions(
   requests: Static<typeof ShapeSchema>,
-  pools: readonly { readonly name: string; readonly isolateCache: boolean; readonly secret: string | null }[]
+  pools: readonly (PoolShape & { readonly name: string })[]
 ): ShapeOptions {
   const { n, max_tokens: maxTokens, logprobs, prompts } = requests.caps
   return {
@@ -94,6 +97,6 @@ export function shapeOptions(
     },
     media: { hosts: new Set(requests.media.urls === 'named' ? requests.media.allow_hosts : []) },
     extraFields: requests.extra_fields,
-    pools: new Map(pools.map(({ name, isolateCache, secret }) => [name, { isolateCache, secret }]))
+    pools: new Map(pools.map(({ name, ...pool }) => [name, pool]))
   }
 }

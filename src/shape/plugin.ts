@@ -8,15 +8,17 @@ export default fp<Shaper>(
       const { content, form } = exchange
       if (content !== null) {
         const { identity, call, target } = exchange
-        const { bytes, removed } = shape({ content, call, identity, target })
+        const { bytes, removed, reporting } = shape({ content, call, identity, target })
         exchange.outgoing = { bytes, type: 'application/json' }
         exchange.removed = removed
+        exchange.reporting = reporting
         // What was read is not needed any more, and a stream may last for an hour.
         exchange.content = null
       } else if (form !== null) {
-        const { outgoing, removed } = shapeForm(form, exchange.call)
+        const { outgoing, removed, reporting } = shapeForm(form, exchange.call, exchange.target)
         exchange.outgoing = outgoing
         exchange.removed = removed
+        exchange.reporting = reporting
         exchange.form = null
       }
       done()

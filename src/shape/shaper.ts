@@ -1,7 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Engine } from '../engines/table.ts'
+import { USAGE_HABITS, type UsageMode } from '../engines/usage.ts'
 import { GateError } from '../errors.ts'
-import type { Call, Content, Form, Identity, Outgoing, Target } from '../exchange.ts'
+import type { Call, Content, Form, Identity, Outgoing, Reporting, Target } from '../exchange.ts'
+import type { NowMs } from '../time.ts'
 import { checkCaps, layersOf } from './caps.ts'
 import { allowedFields, FORM_FIELDS, NEVER, REFUSED, TEMPLATE_KWARGS } from './fields.ts'
 import { formContentType, newBoundary, writeForm } from './form.ts'
@@ -9,12 +11,15 @@ import { checkGrammars } from './grammars.ts'
 import { type Fields, isRecord } from './json.ts'
 import { checkMedia } from './media.ts'
 import type { ShapeOptions } from './options.ts'
+import { createReluctant, type Reluctant } from './reluctant.ts'
 import { splice } from './splice.ts'
+import { askInForm, usageOptions } from './stream-usage.ts'
 
 /** A body as the engine shall see it, and the members that it does not see. */
 export interface Shaped {
   readonly bytes: Buffer
   readonly removed: readonly string[]
+  readonly reporting: Reporting | null
 }
 
 /** What a shaper is asked. */
@@ -34,7 +39,12 @@ export interface Shaper {
   /** @throws TOLLGATE_SHAPE_CAP, TOLLGATE_SHAPE_FIELD, TOLLGATE_SHAPE_MEDIA with `param` */
   shape(init: ShapeInit): Shaped
   /** A form is written anew, with the fields of the API alone: what the engine reads has one reading. */
-  shapeForm(form: Form, call: Call): { readonly outgoing: Outgoing; readonly removed: readonly string[] }
+  shapeForm(
+    form: Form,
+    call: Call,
+    target: Target
+  ): { readonly outgoing: Outgoing; readonly removed: readonly string[]; readonly reporting: Reporting | null }
+  readonly retreat: Reluctant['retreat']
 }
 
 /** Engines whose prefix caches can be kept apart by a salt. LMDeploy's cannot: it is off there unless switched on. */
@@ -46,8 +56,11 @@ const TOOL_TYPES: ReadonlySet<unknown> = new Set([undefined, 'function', 'custom
 const MAX_LOGGED = 16
 
 /** Makes the shaper of a configuration. */
-export function createShaper(options: ShapeOptions): Shaper {
+export function createShaper(options: ShapeOptions, { nowMs }: { nowMs: NowMs } = { nowMs: Date.now }): Shaper {
   const own = randomBytes(32)
+  const reluctant = createReluctant(nowMs)
+  const modeFor = ({ pool, origin }: Target): UsageMode =>
+    reluctant.modeOf(origin, options.pools.get(pool)?.usage ?? 'off')
   const extra = new Set(options.extraFields.filter(name => !NEVER.has(name)))
   const salts = new Map<string, string>()
 
@@ -95,9 +108,16 @@ export function createShaper(options: ShapeOptions): Shaper {
           set.set('cache_salt', JSON.stringify(saltOf(target.pool, identity.team ?? '')))
         }
       }
-      return { bytes: splice(content, { set, remove, rename }), removed: [...remove].slice(0, MAX_LOGGED) }
+      const mode = modeFor(target)
+      let reporting: Reporting | null = null
+      if (mode !== 'off') {
+        const asked = usageOptions({ mode, call, target, fields, own: textOf(content, 'stream_options') })
+        if (asked.text !== null) set.set('stream_options', asked.text)
+        reporting = asked.reporting
+      }
+      return { bytes: splice(content, { set, remove, rename }), removed: [...remove].slice(0, MAX_LOGGED), reporting }
     },
-    shapeForm({ fields, file }, { model }) {
+    shapeForm({ fields, file }, { model, isStream }, target) {
       const kept = new Map<string, readonly string[]>()
       const removed: string[] = []
       for (const [name, values] of fields) {
@@ -105,11 +125,21 @@ export function createShaper(options: ShapeOptions): Shaper {
           kept.set(name, name === 'model' && model !== null ? [model] : values)
         else removed.push(name)
       }
+      const mode = modeFor(target)
+      const reporting =
+        mode === 'off' ? null : askInForm(kept, isStream && USAGE_HABITS[target.engine].asksInForms, mode)
       const boundary = newBoundary()
       const bytes = writeForm({ fields: kept, file }, boundary)
-      return { outgoing: { bytes, type: formContentType(boundary) }, removed: removed.slice(0, MAX_LOGGED) }
-    }
+      return { outgoing: { bytes, type: formContentType(boundary) }, removed: removed.slice(0, MAX_LOGGED), reporting }
+    },
+    retreat: reluctant.retreat
   }
+}
+
+/** The text of a member of the outermost object, or null where it is not there. */
+function textOf({ bytes, members }: Content, name: string): string | null {
+  const span = members.get(name)
+  return span === undefined ? null : bytes.toString('utf8', span.start, span.end)
 }
 
 function checkRefused(fields: Fields): void {

@@ -80,6 +80,19 @@ t.test('a refusal has its code, and the reason that the caller did not get', asy
   })
 })
 
+t.test('what was used is written as it was said: 0 is 0, and what nobody said is null', async t => {
+  const exchange = exchangeOf()
+  const nothing = { cachedInputTokens: null, reasoningTokens: null, audioSeconds: null }
+  exchange.usage = { source: 'engine_partial', inputTokens: 7, outputTokens: 0, ...nothing }
+  t.match(auditRecord(exchange), {
+    'gen_ai.usage.input_tokens': 7,
+    'gen_ai.usage.output_tokens': 0,
+    'tollgate.usage.source': 'engine_partial'
+  })
+  exchange.usage = null
+  t.match(auditRecord(exchange), { 'gen_ai.usage.input_tokens': null, 'tollgate.usage.source': null })
+})
+
 t.test('a request that never got beyond the door is written down all the same', async t => {
   const exchange = exchangeOf()
   exchange.ending = 'client_left'

@@ -50,6 +50,20 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.authenticate.issuers[0]), 'V27')
 })
 
+t.test('usage is learned as the engine can tell it, or as the operator says', async t => {
+  const modeOf = (engine: string, more = '') => {
+    const result = load(NINE.replace('engine: vllm', `engine: ${engine}${more}`))
+    return result.ok ? result.config.shape.pools.get('qwen')?.usage : result.faults
+  }
+  t.equal(modeOf('vllm'), 'exact')
+  t.equal(modeOf('sglang'), 'exact')
+  t.equal(modeOf('lmdeploy'), 'final')
+  t.equal(modeOf('openai'), 'final')
+  t.equal(modeOf('swift'), 'native')
+  t.equal(modeOf('vllm', '\n    usage: off'), 'off')
+  t.equal(load(NINE.replace('engine: vllm', 'engine: vllm\n    usage: always')).ok, false)
+})
+
 t.test('all faults show at once, each in its place, with what was meant or is allowed', async t => {
   const result = load(`issuers:
   - issuer: https://idp.example.com

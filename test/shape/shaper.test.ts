@@ -7,9 +7,9 @@ import { createShaper } from '../../src/shape/shaper.ts'
 
 const caps = { n: 4, maxTokens: 1000, logprobs: 5, prompts: 3 }
 const pools = new Map([
-  ['p', { isolateCache: true, secret: 'pool-key' }],
-  ['open', { isolateCache: false, secret: null }],
-  ['keyless', { isolateCache: true, secret: null }]
+  ['p', { isolateCache: true, secret: 'pool-key', usage: 'native' as const }],
+  ['open', { isolateCache: false, secret: null, usage: 'native' as const }],
+  ['keyless', { isolateCache: true, secret: null, usage: 'native' as const }]
 ])
 interface Ask {
   operation?: string

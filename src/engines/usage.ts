@@ -1,0 +1,84 @@
+import type { Engine } from './table.ts'
+
+/**
+ * How the usage of a call is learned.
+ *
+ * `exact`: streams are asked for it in every chunk, so that it is known whenever a stream ends. `final`: streams are asked
+ * for it at their end. `native`: nothing is asked for; what comes by itself is read. `off`: nothing is read.
+ */
+export const USAGE_MODES = ['exact', 'final', 'native', 'off'] as const
+/** One of them. */
+export type UsageMode = (typeof USAGE_MODES)[number]
+
+/** What an engine does with usage in streams of chat and completions. */
+export interface UsageHabits {
+  /** The mode of its pools, where the operator names none. */
+  readonly mode: UsageMode
+  /** Whether `continuous_usage_stats` means something without `include_usage`. */
+  readonly continuousAlone: boolean
+  /** Whether forms with sound know `stream_include_usage` and `stream_continuous_usage_stats`. */
+  readonly asksInForms: boolean
+  /**
+   * What a chunk shows to a caller who did not ask: no `usage` at all where this is empty; else `"usage":null` in chunks
+   * that have one of these texts in them, and none in others. The texts are names of members with their quotes, or
+   * members, so that they cannot stand in a string.
+   */
+  readonly nullIn: readonly string[]
+  /** Whether the number in a chunk is of the chunk's own choice, or of the whole call. */
+  readonly chunkCounts: 'choice' | 'call'
+  /**
+   * Whether `system_fingerprint` stands in the last chunk of a choice when no usage was asked for, and in the chunk
+   * with the usage otherwise.
+   */
+  readonly movesFingerprint: boolean
+}
+
+/**
+ * The habits of every engine, from their sources: vLLM 0.32.0 `entrypoints/openai/*\/serving.py` and
+ * `entrypoints/serve/utils/api_utils.py`, SGLang `srt/entrypoints/openai/{serving_chat,serving_completions,sse_utils}.py`,
+ * LMDeploy 0.16.0 `serve/openai/{chat_completions/serving,endpoints/completions}.py`, ms-swift `infer_engine`.
+ */
+export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
+  vllm: {
+    mode: 'exact',
+    continuousAlone: false,
+    asksInForms: true,
+    nullIn: [],
+    chunkCounts: 'choice',
+    movesFingerprint: true
+  },
+  // Chunks with tools and those of completions are made by pydantic, which writes null; plain ones leave it out.
+  sglang: {
+    mode: 'exact',
+    continuousAlone: true,
+    asksInForms: false,
+    nullIn: ['"tool_calls":', '"object":"text_completion"'],
+    chunkCounts: 'choice',
+    movesFingerprint: false
+  },
+  lmdeploy: {
+    mode: 'final',
+    continuousAlone: false,
+    asksInForms: false,
+    nullIn: [],
+    chunkCounts: 'call',
+    movesFingerprint: false
+  },
+  swift: {
+    mode: 'native',
+    continuousAlone: false,
+    asksInForms: false,
+    nullIn: [],
+    chunkCounts: 'call',
+    movesFingerprint: false
+  },
+  // The API itself knows `include_usage` alone; a server that knows less says so and is believed.
+  openai: {
+    mode: 'final',
+    continuousAlone: false,
+    asksInForms: false,
+    nullIn: [],
+    chunkCounts: 'choice',
+    movesFingerprint: false
+  }
+}

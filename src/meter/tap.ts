@@ -1,0 +1,123 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { USAGE_HABITS } from '../engines/usage.ts'
+import type { Exchange, Tap, Usage } from '../exchange.ts'
+import { type BodyKind, BodyReader, parsed } from './body.ts'
+import { ChunkReader, type Fingerprint } from './chunks.ts'
+import { type Counts, isRecord, NOTHING, readCounts, saysAnything } from './counts.ts'
+import { type EventReader, EventStream } from './events.ts'
+import { MessagesReader, NativeReader, ResponsesReader } from './typed-events.ts'
+
+/** Operations that use nothing that an engine counts. */
+const UNCOUNTED: ReadonlySet<string> = new Set([
+  'tokenize',
+  'detokenize',
+  'count_tokens',
+  'models',
+  'model',
+  'realtime'
+])
+
+/** What reads the events of one stream, whatever its dialect. */
+interface Reader extends EventReader {
+  readonly isDone: boolean
+  readonly hasFinal: boolean
+  readonly hasFailed: boolean
+  counts(): Counts
+}
+
+/** Makes the maker of taps. What it remembers of an engine is one text for each target. */
+export function createTaps(): (exchange: Exchange) => Tap | null {
+  const fingerprints = new Map<string, string>()
+  return exchange => {
+    if (exchange.reporting === null || UNCOUNTED.has(exchange.call.operation)) return null
+    return new AnswerTap(exchange, {
+      get: () => fingerprints.get(exchange.target.origin),
+      set: text => fingerprints.set(exchange.target.origin, text)
+    })
+  }
+}
+
+/** Sees one answer. */
+class AnswerTap implements Tap {
+  readonly #exchange: Exchange
+  readonly #fingerprint: Fingerprint
+  #reader: Reader | null = null
+  #stream: EventStream | null = null
+  #body: BodyReader | null = null
+  #fromHead: Counts = NOTHING
+  #hasEnded = false
+
+  constructor(exchange: Exchange, fingerprint: Fingerprint) {
+    this.#exchange = exchange
+    this.#fingerprint = fingerprint
+  }
+
+  head(headers: IncomingHttpHeaders, isEventStream: boolean): void {
+    if (isEventStream) {
+      this.#reader = this.#makeReader()
+      this.#stream = new EventStream(this.#reader)
+    } else if (headers['content-type']?.includes('json') === true) {
+      this.#body = new BodyReader(bodyKind(this.#exchange.call.operation))
+    } else {
+      // vLLM's embeddings as bytes.
+      const said = typeof headers.metadata === 'string' ? parsed(headers.metadata) : null
+      if (isRecord(said)) this.#fromHead = readCounts(said.usage)
+    }
+  }
+
+  chunk(piece: Buffer): Buffer | null {
+    if (this.#stream !== null) return this.#stream.chunk(piece)
+    this.#body?.chunk(piece)
+    return piece
+  }
+
+  end(): Buffer | null {
+    this.#hasEnded = true
+    return this.#stream?.end() ?? null
+  }
+
+  usage(): Usage {
+    const counts = this.#reader?.counts() ?? this.#body?.counts() ?? this.#fromHead
+    if (!saysAnything(counts)) return { source: 'none', ...NOTHING }
+    return { source: this.#isFinal() ? 'engine_final' : 'engine_partial', ...counts }
+  }
+
+  #isFinal(): boolean {
+    const reader = this.#reader
+    if (reader === null || reader.hasFinal) return true
+    // Those say at their end how much it was; others have said it all along.
+    if (reader instanceof MessagesReader || reader instanceof ResponsesReader) return false
+    return (reader.isDone || this.#hasEnded) && !reader.hasFailed
+  }
+
+  #makeReader(): Reader {
+    const { call, target, reporting } = this.#exchange
+    switch (call.operation) {
+      case 'responses':
+        return new ResponsesReader()
+      case 'messages':
+        return new MessagesReader()
+      case 'generate':
+        return new NativeReader()
+      default:
+        return new ChunkReader({
+          reporting: reporting ?? { ...UNASKED },
+          habits: USAGE_HABITS[target.engine],
+          fingerprint: this.#fingerprint
+        })
+    }
+  }
+}
+
+const UNASKED = {
+  mode: 'native',
+  own: undefined,
+  hidesFinal: false,
+  hidesPartial: false,
+  choices: 1,
+  prompts: 1
+} as const
+
+function bodyKind(operation: string): BodyKind {
+  return operation === 'messages' ? 'messages' : operation === 'generate' ? 'native' : 'usage'
+}

@@ -1,0 +1,90 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { BodyReader, lastMember } from '../../src/meter/body.ts'
+import { cutAt, cuts } from '../helpers/cut.ts'
+
+const read = (text: string, places: readonly number[] = [], kind: 'usage' | 'messages' | 'native' = 'usage') => {
+  const reader = new BodyReader(kind)
+  for (const piece of cutAt(Buffer.from(text), places)) reader.chunk(piece)
+  return reader.counts()
+}
+
+t.test('a member of the outermost object is found from the end, as a parser finds it', async () => {
+  const nested = fc.jsonValue({ maxDepth: 4 }).map(value => ({ value, usage: { a: value }, 'b"usage': [{ usage: 1 }] }))
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.string(), nested),
+      nested,
+      fc.nat(4),
+      fc.constantFrom(0, 1),
+      (others, usage, place, indent) => {
+        const members = Object.entries(others).filter(([name]) => name !== 'usage' && name !== '__proto__')
+        members.splice(place % (members.length + 1), 0, ['usage', usage])
+        const text = JSON.stringify(Object.fromEntries(members), null, indent)
+        return JSON.stringify(lastMember(Buffer.from(text), 'usage')) === JSON.stringify(usage)
+      }
+    )
+  )
+})
+
+t.test('a name in a string, a nested one and one of a broken text are not taken for it', async t => {
+  for (const text of [
+    '{"a":",\\"usage\\":{\\"prompt_tokens\\":1}"}',
+    '{"a":{"usage":{"prompt_tokens":1}}}',
+    '{"a":["usage"],"b":"usage"}',
+    '{"x\\"usage":{"prompt_tokens":1}}',
+    '{"usage":{"prompt_tokens":1}',
+    '{"usage":{"prompt_tokens":1}}}',
+    'usage',
+    ''
+  ])
+    t.equal(read(text).inputTokens, null, text)
+})
+
+t.test('a list of megabytes is not kept: usage before or behind it is found all the same', async t => {
+  const long = JSON.stringify(Array(400_000).fill([0.123456]))
+  fc.assert(
+    fc.property(cuts, places => read(`{"data":${long},"usage":{"prompt_tokens":7}}`, places).inputTokens === 7),
+    { numRuns: 5 }
+  )
+  t.equal(read(`{"usage":{"prompt_tokens":7},"results":${long}}`, [0.1, 0.5, 0.9]).inputTokens, 7)
+  t.equal(read(`{"data":${long}}`, [0.5]).inputTokens, null)
+  const before = process.memoryUsage().arrayBuffers
+  const reader = new BodyReader('usage')
+  for (let i = 0; i < 1_000; i++) reader.chunk(Buffer.alloc(64 * 1024, '1'))
+  t.ok(process.memoryUsage().arrayBuffers - before < 32 * 1024 * 1024)
+  t.equal(reader.counts().inputTokens, null)
+})
+
+t.test('an answer that has not come whole says nothing', async t => {
+  t.equal(read('{"choices":[],"usage":{"prompt_tokens":1},"x":').inputTokens, null)
+})
+
+t.test('bytes one by one are put together', async t => {
+  const text = `{"x":"${'y'.repeat(5_000)}","usage":{"prompt_tokens":1,"completion_tokens":0}}`
+  const reader = new BodyReader('usage')
+  for (const byte of Buffer.from(text)) reader.chunk(Buffer.from([byte]))
+  t.match(reader.counts(), { inputTokens: 1, outputTokens: 0 })
+})
+
+t.test('lists: each item has its own numbers; where one has none, the sum is not known', async t => {
+  t.equal(read('[{"meta_info":{"prompt_tokens":1}},{"meta_info":{"prompt_tokens":2}}]').inputTokens, 3)
+  t.equal(read('[{"meta_info":{"prompt_tokens":1}},{}]').inputTokens, null)
+  t.equal(read('[]').inputTokens, null)
+  t.equal(read('[{').inputTokens, null)
+})
+
+t.test('nothing is thrown, whatever comes', async () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      cuts,
+      fc.constantFrom('usage', 'messages', 'native'),
+      (text, places, kind) => {
+        read(text, places, kind)
+        read(`{"usage":${text}}`, places, kind)
+        read(`{"meta_info":{"prompt_tokens":${text}}}`, places, kind)
+      }
+    )
+  )
+})
