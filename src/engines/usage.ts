@@ -19,11 +19,11 @@ export interface UsageHabits {
   /** Whether forms with sound know `stream_include_usage` and `stream_continuous_usage_stats`. */
   readonly asksInForms: boolean
   /**
-   * What a chunk shows to a caller who did not ask: no `usage` at all where this is empty; else `"usage":null` in chunks
-   * that have one of these texts in them, and none in others. The texts are names of members with their quotes, or
-   * members, so that they cannot stand in a string.
+   * What a chunk of an operation shows to a caller who did not ask: no `usage` at all where this says nothing; else
+   * `"usage":null` in chunks that have this text in them, and none in others. The text is the name of a member with its
+   * quotes, so that it can stand in no string.
    */
-  readonly nullIn: readonly string[]
+  readonly nullIn: { readonly chat?: string; readonly completions?: string }
   /** Whether the number in a chunk is of the chunk's own choice, or of the whole call. */
   readonly chunkCounts: 'choice' | 'call'
   /**
@@ -43,7 +43,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     mode: 'exact',
     continuousAlone: false,
     asksInForms: true,
-    nullIn: [],
+    nullIn: {},
     chunkCounts: 'choice',
     movesFingerprint: true
   },
@@ -52,7 +52,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     mode: 'exact',
     continuousAlone: true,
     asksInForms: false,
-    nullIn: ['"tool_calls":', '"object":"text_completion"'],
+    nullIn: { chat: '"tool_calls":', completions: '"choices":' },
     chunkCounts: 'choice',
     movesFingerprint: false
   },
@@ -60,7 +60,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     mode: 'final',
     continuousAlone: false,
     asksInForms: false,
-    nullIn: [],
+    nullIn: {},
     chunkCounts: 'call',
     movesFingerprint: false
   },
@@ -68,7 +68,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     mode: 'native',
     continuousAlone: false,
     asksInForms: false,
-    nullIn: [],
+    nullIn: {},
     chunkCounts: 'call',
     movesFingerprint: false
   },
@@ -77,7 +77,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     mode: 'final',
     continuousAlone: false,
     asksInForms: false,
-    nullIn: [],
+    nullIn: {},
     chunkCounts: 'choice',
     movesFingerprint: false
   }

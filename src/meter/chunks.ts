@@ -18,6 +18,7 @@ interface Place {
   readonly end: number
 }
 
+const QUOTE = 0x22
 const OPEN_BRACE = 0x7b
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
@@ -40,7 +41,7 @@ export class ChunkReader implements EventReader {
   unread = 0
   readonly #reporting: Reporting
   readonly #habits: UsageHabits
-  readonly #nullIn: readonly Buffer[]
+  readonly #nullIn: Buffer | null
   readonly #fingerprint: Fingerprint
   readonly #members = new Members()
   /** Usage of the whole call. */
@@ -49,12 +50,13 @@ export class ChunkReader implements EventReader {
   #partial: Place | null = null
   readonly #byChoice: Map<number, Place> | null
 
-  constructor(init: { reporting: Reporting; habits: UsageHabits; fingerprint: Fingerprint }) {
-    const { reporting, habits, fingerprint } = init
+  constructor(init: { operation: string; reporting: Reporting; habits: UsageHabits; fingerprint: Fingerprint }) {
+    const { operation, reporting, habits, fingerprint } = init
+    const nullIn = operation === 'chat' || operation === 'completions' ? habits.nullIn[operation] : undefined
     this.#reporting = reporting
     this.#habits = habits
     this.#fingerprint = fingerprint
-    this.#nullIn = habits.nullIn.map(text => Buffer.from(text))
+    this.#nullIn = nullIn === undefined ? null : Buffer.from(nullIn)
     this.hides = reporting.hidesFinal || reporting.hidesPartial
     const isMany = reporting.choices * reporting.prompts > 1
     this.#byChoice = isMany && habits.chunkCounts === 'choice' ? new Map() : null
@@ -139,13 +141,13 @@ export class ChunkReader implements EventReader {
     }
   ): Verdict {
     const { hidesFinal, hidesPartial } = this.#reporting
-    const leavesNull = this.#nullIn.length > 0
+    const nullIn = this.#nullIn
     const isCut = at.hasUsage
       ? hidesPartial
-      : at.usageAt !== -1 && hidesFinal && !leavesNull && bytes[at.usageAt] === LETTER_N
+      : at.usageAt !== -1 && hidesFinal && nullIn === null && bytes[at.usageAt] === LETTER_N
     this.cutFrom = isCut ? at.cutFrom : at.lastEnd
     this.cutTo = isCut ? at.cutTo : at.lastEnd
-    if (isCut && this.#nullIn.some(text => isWithin(bytes, text, at.start, at.limit))) {
+    if (isCut && nullIn !== null && isWithin(bytes, nullIn, at.start, at.limit)) {
       this.cutFrom = at.usageAt
       this.cutTo = at.usageEnd
       this.insert = 'null'
@@ -183,8 +185,17 @@ function isEmptyList(bytes: Buffer, at: number): boolean {
   return at !== -1 && bytes[at] === OPEN_BRACKET && bytes[skipSpace(bytes, at + 1, bytes.length)] === CLOSE_BRACKET
 }
 
+/** Whether a text that begins with a quote stands in bytes. For some hundred bytes a walk costs less than a search. */
 function isWithin(bytes: Buffer, text: Buffer, start: number, limit: number): boolean {
-  return bytes.subarray(Math.max(0, start), limit).includes(text)
+  const second = text[1]
+  const last = limit - text.length
+  for (let at = Math.max(0, start); at <= last; at++) {
+    if (bytes[at] !== QUOTE || bytes[at + 1] !== second) continue
+    let i = 2
+    while (i < text.length && bytes[at + i] === text[i]) i++
+    if (i === text.length) return true
+  }
+  return false
 }
 
 /** The `index` of the first choice, or -1. */

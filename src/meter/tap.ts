@@ -101,6 +101,7 @@ class AnswerTap implements Tap {
         return new NativeReader()
       default:
         return new ChunkReader({
+          operation: call.operation,
           reporting: reporting ?? { ...UNASKED },
           habits: USAGE_HABITS[target.engine],
           fingerprint: this.#fingerprint

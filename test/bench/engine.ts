@@ -12,14 +12,22 @@ const answer = Buffer.from(
     usage: { prompt_tokens: 1, completion_tokens: 1 }
   })
 )
-const event = Buffer.from(
-  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'y'.repeat(110) } }] })}\n\n`
-)
+/** As vLLM writes them: usage in every event, and at the end, for who asks for it. */
+const eventWith = (more: object) =>
+  Buffer.from(
+    `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'y'.repeat(110) } }], ...more })}\n\n`
+  )
+const usage = { prompt_tokens: 1203, total_tokens: 1615, completion_tokens: 412 }
+const bare = eventWith({})
+const counted = eventWith({ usage })
+const last = eventWith({ choices: [], usage })
 
 const server = createServer((request, response) => {
   let isStream = false
+  let isAsked = false
   request.on('data', (piece: Buffer) => {
     isStream ||= piece.includes('"stream":true')
+    isAsked ||= piece.includes('"continuous_usage_stats":true')
   })
   request.once('end', () => {
     if (!isStream) {
@@ -28,11 +36,13 @@ const server = createServer((request, response) => {
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     let left = EVENTS
+    const event = isAsked ? counted : bare
     response.write(event)
     const clock = setInterval(() => {
       if (--left > 0) response.write(event)
       else {
         clearInterval(clock)
+        if (isAsked) response.write(last)
         response.end('data: [DONE]\n\n')
       }
     }, GAP_MS)

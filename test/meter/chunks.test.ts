@@ -9,6 +9,7 @@ import { dumps } from '../helpers/usage-streams.ts'
 const readerFor = (engine: 'vllm' | 'sglang' | 'lmdeploy', hidesFinal = true, hidesPartial = true) => {
   let known: string | undefined = ''
   return new ChunkReader({
+    operation: 'chat',
     reporting: { ...NATIVE, mode: 'exact', own: null, hidesFinal, hidesPartial },
     habits: USAGE_HABITS[engine],
     fingerprint: {
