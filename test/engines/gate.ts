@@ -17,6 +17,8 @@ export interface Gate {
   sign(claims?: Record<string, unknown>): Promise<string>
   /** The code that the audit log has for a request, or null. */
   codeOf(requestId: string): Promise<string | null>
+  /** The line that the audit log has for a request. */
+  lineOf(requestId: string): Promise<Readonly<Record<string, unknown>>>
   /** Everything that came to the engine for `team-tapped`, byte by byte. */
   tapped(): string
   close(): void
@@ -57,16 +59,23 @@ audit: { to: audit.log }
   const isOpen = async () => (await knows('team-a')) && (await knows('team-tapped'))
   await until('the gate has learned the models', 30_000, isOpen, child)
 
+  const lineOf = async (requestId: string): Promise<Record<string, unknown>> => {
+    const find = () =>
+      readFileSync(auditLog, 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .find(line => line.includes(requestId))
+    await until('the audit line is there', 5_000, () => find() !== undefined)
+    return JSON.parse(find() ?? '{}')
+  }
+
   return {
     origin,
     sign,
+    lineOf,
     async codeOf(requestId) {
-      const find = () =>
-        readFileSync(auditLog, 'utf8')
-          .split('\n')
-          .find(line => line.includes(requestId))
-      await until('the audit line is there', 5_000, () => find() !== undefined)
-      return (JSON.parse(find() ?? '{}') as Record<string, string | null>)['tollgate.code'] ?? null
+      const code = (await lineOf(requestId))['tollgate.code']
+      return typeof code === 'string' ? code : null
     },
     tapped: tap.heard,
     close: tap.close

@@ -80,6 +80,11 @@ export const JOURNEYS: readonly Journey[] = [
     }
   },
   {
+    sentence:
+      'a stream is to the byte what the engine sends to who asks for the same usage, and the gate knows what was used',
+    run: sameBytes
+  },
+  {
     sentence: 'the models that the gate learned are listed by name, and nothing of the disk of the engine',
     async run(world) {
       const { status, json } = await ask(world, '/v1/models', null)
@@ -310,6 +315,60 @@ async function race(world: World): Promise<string> {
   }
   assert.equal(faults.length, 0, `${faults.length} of ${lanes * rounds}: ${faults.join(', ')}`)
   return `0 of ${lanes * rounds}`
+}
+
+/** The same calls straight to the engine and through the gate. */
+async function sameBytes(world: World): Promise<string> {
+  const { gate, engine } = world
+  const calls = [
+    [CHAT, { ...SHORT, temperature: 0 }],
+    ['/v1/completions', { model: MODEL, prompt: 'Once', max_tokens: 5, ignore_eos: true, temperature: 0 }],
+    [CHAT, { ...SHORT, temperature: 1, seed: 1, n: 2 }]
+  ] as const
+  const wishes = [
+    undefined,
+    {},
+    { include_usage: false, continuous_usage_stats: true },
+    { include_usage: true },
+    { include_usage: true, continuous_usage_stats: true }
+  ]
+  let compared = 0
+  for (const [path, call] of calls) {
+    for (const wish of wishes) {
+      const body = { ...call, stream: true, ...(wish === undefined ? {} : { stream_options: wish }) }
+      const straight = await fetch(engine.origin + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${engine.apiKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body)
+      })
+      const through = await send(world, path, body)
+      assert.deepEqual([straight.status, through.status], [200, 200])
+      const [expected, seen] = [plainly(await straight.text()), plainly(await through.text())]
+      assert.deepEqual(seen, expected, `${path} ${JSON.stringify(wish)}`)
+      const line = await gate.lineOf(through.headers.get('x-request-id') ?? '')
+      assert.equal(line['tollgate.usage.source'], 'engine_final')
+      assert.equal(line['gen_ai.usage.output_tokens'], 'n' in call ? 10 : 5)
+      assert.ok(Number(line['gen_ai.usage.input_tokens']) > 0)
+      compared++
+    }
+  }
+  return `${compared} streams`
+}
+
+/** Each kind of event of a stream, without what differs from call to call: names, times, words, and how many stand in one. */
+function plainly(text: string): string[] {
+  const events = text
+    .replaceAll(/"(id)":"(?:chatcmpl|cmpl)-[^"]*"/g, '"$1":""')
+    .replaceAll(/"created":\d+/g, '"created":0')
+    .replaceAll(/"cached_tokens":\d+/g, '"cached_tokens":0')
+    .replaceAll(/"(content|text)":"(?:[^"\\]|\\.)*"/g, '"$1":""')
+    .replaceAll(/"index":\d+/g, '"index":0')
+    .split('\n\n')
+  // Numbers so far hang on how many words an event has; those of the whole call do not.
+  const shown = events.map(event =>
+    event.includes('"choices":[]') ? event : event.replaceAll(/_tokens":\d+/g, '_tokens":0')
+  )
+  return [...new Set(shown)]
 }
 
 /** Sends a call through the gate; a body of null is a GET. */
