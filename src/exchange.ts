@@ -147,6 +147,8 @@ export interface Tap {
   end(): Buffer | null
   /** What has been said up to now. */
   usage(): Usage
+  /** Events that could not be read, and went on as they were. */
+  readonly unread: number
 }
 
 /** To which engine, written by `route`. */
@@ -199,6 +201,8 @@ export class Exchange {
   tap: Tap | null = null
   /** What the call has used, written on the way out; null where nothing is read. */
   usage: Usage | null = null
+  /** Events of the answer that could not be read, written on the way out. */
+  unreadEvents = 0
   /** Fields of the body that the engine does not get, for the log. */
   removed: readonly string[] = []
   /** The error that refused or broke the request, with its private detail. */

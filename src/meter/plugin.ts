@@ -16,7 +16,10 @@ export default fp(
 
 /** A step of the way out: writes what the call has used. */
 export function measure(exchange: Exchange): void {
-  exchange.usage = exchange.tap?.usage() ?? null
+  const { tap } = exchange
+  if (tap === null) return
+  exchange.usage = tap.usage()
+  exchange.unreadEvents = tap.unread
   // It may hold a piece of the answer.
   exchange.tap = null
 }

@@ -22,6 +22,7 @@ interface Reader extends EventReader {
   readonly isDone: boolean
   readonly hasFinal: boolean
   readonly hasFailed: boolean
+  readonly unread: number
   counts(): Counts
 }
 
@@ -80,6 +81,10 @@ class AnswerTap implements Tap {
     const counts = this.#reader?.counts() ?? this.#body?.counts() ?? this.#fromHead
     if (!saysAnything(counts)) return { source: 'none', ...NOTHING }
     return { source: this.#isFinal() ? 'engine_final' : 'engine_partial', ...counts }
+  }
+
+  get unread(): number {
+    return (this.#stream?.unread ?? 0) + (this.#reader?.unread ?? 0)
   }
 
   #isFinal(): boolean {

@@ -9,7 +9,7 @@ import {
 } from 'node:net'
 import t, { type Test } from 'tap'
 import type { GateError } from '../../src/errors.ts'
-import { Exchange } from '../../src/exchange.ts'
+import { Exchange, type Tap } from '../../src/exchange.ts'
 import { HEARTBEAT_MS, type TargetOptions } from '../../src/forward/options.ts'
 import { createTransport, type Transport } from '../../src/forward/transport.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
@@ -37,7 +37,8 @@ async function gateBefore(
   t: Test,
   enginePort: number,
   more: Partial<TargetOptions> = {},
-  heartbeatMs = HEARTBEAT_MS
+  heartbeatMs = HEARTBEAT_MS,
+  tap: Tap | null = null
 ): Promise<Gate> {
   const origin = `http://127.0.0.1:${enginePort}`
   const target = { pool: 'p', engine: 'vllm', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
@@ -58,6 +59,7 @@ async function gateBefore(
       modelAsked: 'm',
       isStream: true
     }
+    exchange.tap = tap
     exchange.outgoing = { bytes: Buffer.from('{"model":"m"}'), type: 'application/json' }
     exchanges.push(exchange)
     transport.relay(
@@ -292,6 +294,54 @@ t.test('a stream that is silent gets comments between its events, never inside o
   response.end('f\n\n')
   await until(/half\n\n/)
   t.match(text, /^data: 1\n\n(: keep-alive\n\n)+data: half\n\n/)
+})
+
+/** Keeps back what is no whole event, and lets no event with an x through. */
+function strictTap(): Tap {
+  let held = ''
+  return {
+    head() {},
+    chunk(piece) {
+      const events = (held + piece.toString()).split(/(?<=\n\n)/)
+      held = events.at(-1)?.endsWith('\n\n') ? '' : (events.pop() ?? '')
+      const passed = events.filter(event => !event.includes('x')).join('')
+      return passed === '' ? null : Buffer.from(passed)
+    },
+    end: () => (held === '' ? null : Buffer.from(held)),
+    usage: () => {
+      throw new Error('not asked here')
+    },
+    unread: 0
+  }
+}
+
+t.test('what a tap gives back is what the caller gets, and no length of the engine is promised for it', async t => {
+  const stream = 'data: 1\n\ndata: x\n\ndata: 2\n\n: rest'
+  const engine = await engineThat(t, response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'content-length': stream.length }).end(stream)
+  })
+  const gate = await gateBefore(t, engine, {}, HEARTBEAT_MS, strictTap())
+  const answer = await fetch(url(gate), { method: 'POST' })
+  t.equal(answer.headers.get('content-length'), null)
+  t.equal(await answer.text(), 'data: 1\n\ndata: 2\n\n: rest')
+  t.equal(gate.exchanges[0]?.bytesOut, 'data: 1\n\ndata: 2\n\n: rest'.length)
+})
+
+t.test('while a tap holds back half an event, comments go out, and a break is told in the stream', async t => {
+  const { promise: begun, resolve: onBegun } = Promise.withResolvers<Socket>()
+  const engine = await engineThat(t, (response, socket) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: 1\n\ndata: hal', () => onBegun(socket))
+  })
+  const gate = await gateBefore(t, engine, {}, 20, strictTap())
+  const answer = await fetch(url(gate), { method: 'POST' })
+  const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  while (!/keep-alive\n\n$/.test(text)) text += (await reader.read()).value ?? ''
+  const socket = await begun
+  socket.resetAndDestroy()
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value
+  t.match(text, /^data: 1\n\n(: keep-alive\n\n)+data: \{"error":\{"code":"TOLLGATE_FORWARD_BROKEN"\}\}\n\n$/)
 })
 
 t.test('an engine that says nothing in time is a 504, and its connection is closed', async t => {

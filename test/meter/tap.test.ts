@@ -235,6 +235,14 @@ const SMALL: Made = {
   fingerprint: null
 }
 
+t.test('events that cannot be read go on as they are, and are counted', async t => {
+  const { tap } = callOf('vllm', 'exact', SMALL, undefined)
+  t.equal(tap.chunk(Buffer.from('data: hello\n\n'))?.toString(), 'data: hello\n\n')
+  const long = Buffer.from(`data: {"x":"${'y'.repeat(1024 * 1024)}`)
+  t.equal(tap.chunk(long), long)
+  t.equal(tap.unread, 2)
+})
+
 t.test('a stream that ends without an empty line is read to its end', async t => {
   const { tap } = callOf('vllm', 'exact', SMALL, undefined)
   t.equal(tap.chunk(Buffer.from('data: {"choices":[{"index":0}],"usage":{"prompt_tokens":3}}\n')), null)
