@@ -120,7 +120,7 @@ t.test('a caller sees byte for byte what the engine would have sent without the 
       const expected = eventsOf(flavour, of, askedOf(flavour, options)).join('')
       if (seen !== expected) throw new Error(`${seen}\n--- instead of ---\n${expected}`)
     }),
-    { numRuns: 600 }
+    { numRuns: 300 }
   )
 })
 
@@ -179,7 +179,7 @@ t.test('the usage is what the engine said: of the whole call, or up to where it 
       if (last.size === 0) return source === 'none' && inputTokens === null && outputTokens === null
       return source === 'engine_partial' && inputTokens === input && outputTokens === output
     }),
-    { numRuns: 400 }
+    { numRuns: 200 }
   )
 })
 

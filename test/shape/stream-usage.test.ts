@@ -44,7 +44,7 @@ t.test('what else the options say stays as it was written', async t => {
   t.equal(ask('{"include\\u005fusage":false}', { mode: 'final' }).text, '{"include\\u005fusage":true}')
   fc.assert(
     fc.property(
-      fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()),
+      fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 6 }),
       fc.constantFrom(0, 2),
       (others, indent) => {
         const { include_usage: _, continuous_usage_stats: __, ...own } = others
