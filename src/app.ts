@@ -8,6 +8,7 @@ import type { Policy } from './authorize/policy.ts'
 import { GateError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import forward from './forward/plugin.ts'
+import { streamErrorFrom } from './forward/stream-error.ts'
 import type { Transport } from './forward/transport.ts'
 import type { ClientResolver } from './identify/client-ip.ts'
 import identify from './identify/plugin.ts'
@@ -16,7 +17,7 @@ import { readEvent } from './inspect/events.ts'
 import type { InspectOptions } from './inspect/options.ts'
 import inspect from './inspect/plugin.ts'
 import meter, { measure } from './meter/plugin.ts'
-import { dialectOf, errorEvent, sessionEvent } from './refuse/body.ts'
+import { dialectOf, errorData, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
 import type { RouteTable } from './route/table.ts'
@@ -77,12 +78,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(authorizePlugin, { authorize: policy.authorize })
     await gated.register(route, { table, mayUseModel: policy.mayUseModel, nowMs })
     await gated.register(shapePlugin, deps.shaper)
-    await gated.register(meter)
+    await gated.register(meter, { mend })
     await gated.register(forward, {
       transport,
       nowMs,
       reconsider: deps.shaper.retreat,
-      farewell: (exchange, error) => errorEvent(error.code, dialectOf(exchange.path)),
+      farewell: (exchange, error) => errorEvent(error, dialectOf(exchange.path)),
       rulesOf: exchange => ({
         judge: createJudge(deps, exchange),
         recheck: () => deps.recheck(exchange.identity),
@@ -95,6 +96,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+/** An engine that fails in the middle of a stream is told of in the words of the gate, and stands in the log. */
+function mend(exchange: Exchange, said: unknown): { text: string; code: string; message: string } {
+  const error = streamErrorFrom(said, exchange)
+  exchange.failure ??= error
+  const { code, message } = error.told
+  return { text: errorData(error, dialectOf(exchange.path)), code, message }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Reporting } from '../exchange.ts'
 import { Members, skipSpace } from '../json-members.ts'
 import { parsed } from './body.ts'
 import { type Counts, merge, NOTHING, readCounts, sum } from './counts.ts'
-import type { EventReader, Verdict } from './events.ts'
+import type { EventReader, Mend, Verdict } from './events.ts'
 
 /** What an engine calls itself in its chunks, where it is known, as JSON. Empty: it does not. */
 export interface Fingerprint {
@@ -30,7 +30,6 @@ const FINISHED = Buffer.from('"finish_reason":"')
  * (operations.md section 1.3), so that the caller sees what the engine would have sent without having been asked for it.
  */
 export class ChunkReader implements EventReader {
-  readonly hides: boolean
   cutFrom = 0
   cutTo = 0
   insert = ''
@@ -39,6 +38,8 @@ export class ChunkReader implements EventReader {
   hasFailed = false
   /** Events whose data is neither an object nor the end. */
   unread = 0
+  readonly #hides: boolean
+  readonly #mend: Mend
   readonly #reporting: Reporting
   readonly #habits: UsageHabits
   readonly #nullIn: Buffer | null
@@ -50,14 +51,21 @@ export class ChunkReader implements EventReader {
   #partial: Place | null = null
   readonly #byChoice: Map<number, Place> | null
 
-  constructor(init: { operation: string; reporting: Reporting; habits: UsageHabits; fingerprint: Fingerprint }) {
+  constructor(init: {
+    operation: string
+    reporting: Reporting
+    habits: UsageHabits
+    fingerprint: Fingerprint
+    mend: Mend
+  }) {
     const { operation, reporting, habits, fingerprint } = init
+    this.#mend = init.mend
     const nullIn = operation === 'chat' || operation === 'completions' ? habits.nullIn[operation] : undefined
     this.#reporting = reporting
     this.#habits = habits
     this.#fingerprint = fingerprint
     this.#nullIn = nullIn === undefined ? null : Buffer.from(nullIn)
-    this.hides = reporting.hidesFinal || reporting.hidesPartial
+    this.#hides = reporting.hidesFinal || reporting.hidesPartial
     const isMany = reporting.choices * reporting.prompts > 1
     this.#byChoice = isMany && habits.chunkCounts === 'choice' ? new Map() : null
   }
@@ -79,7 +87,7 @@ export class ChunkReader implements EventReader {
       else this.unread++
       return 'pass'
     }
-    let [choicesAt, usageAt, usageEnd, cutFrom, cutTo, lastEnd] = [-1, -1, -1, -1, -1, -1]
+    let [choicesAt, usageAt, usageEnd, cutFrom, cutTo, lastEnd, errorAt, errorEnd] = [-1, -1, -1, -1, -1, -1, -1, -1]
     let fingerprint = ''
     while (members.next()) {
       lastEnd = members.end
@@ -91,20 +99,33 @@ export class ChunkReader implements EventReader {
         usageEnd = members.end
         cutFrom = members.endBefore === -1 ? members.nameAt : members.endBefore
         cutTo = members.endBefore === -1 ? 0 : members.end
-      } else if (members.isNamed('error')) this.hasFailed ||= bytes[members.start] !== LETTER_N
-      else if (members.isNamed('system_fingerprint')) fingerprint = bytes.toString('latin1', members.start, members.end)
+      } else if (members.isNamed('error') && bytes[members.start] !== LETTER_N) {
+        errorAt = members.start
+        errorEnd = members.end
+      } else if (members.isNamed('system_fingerprint'))
+        fingerprint = bytes.toString('latin1', members.start, members.end)
     }
     if (cutTo === 0) cutTo = usageEnd
     if (members.after === -1 || skipSpace(bytes, members.after, limit) !== limit) {
       this.unread++
       return 'pass'
     }
+    if (errorAt !== -1) return this.#fail(bytes.subarray(errorAt, errorEnd), start, limit)
     const hasUsage = usageAt !== -1 && bytes[usageAt] === OPEN_BRACE
     if (hasUsage && isEmptyList(bytes, choicesAt))
       return this.#seeFinal({ bytes, start: usageAt, end: usageEnd }, fingerprint)
     if (hasUsage) this.#seePartial({ bytes, start: usageAt, end: usageEnd }, choicesAt)
-    if (!this.hides) return 'pass'
+    if (!this.#hides) return 'pass'
     return this.#hide(bytes, { start, limit, choicesAt, usageAt, usageEnd, cutFrom, cutTo, lastEnd, hasUsage })
+  }
+
+  /** What an engine says of its own failure is not passed on as it is. */
+  #fail(error: Buffer, start: number, limit: number): Verdict {
+    this.hasFailed = true
+    this.cutFrom = start
+    this.cutTo = limit
+    this.insert = this.#mend(parsed(error)).text
+    return 'cut'
   }
 
   #seeFinal(place: Place, fingerprint: string): Verdict {

@@ -6,10 +6,16 @@ export const MAX_EVENT_BYTES: Bytes = 1024 * 1024
 /** What becomes of an event. `park`: it is cut, and waits for the next event, which says what stands in its gap. */
 export type Verdict = 'pass' | 'drop' | 'cut' | 'park'
 
+/** Says an engine's error in the gate's words. @param error as it stands in the event */
+export type Mend = (error: unknown) => {
+  /** The data of the whole event. */
+  readonly text: string
+  readonly code: string
+  readonly message: string
+}
+
 /** Reads the data of events, and says what becomes of each. */
 export interface EventReader {
-  /** Whether some of it is not for the caller: else nothing is held back. */
-  readonly hides: boolean
   /** Reads the data of one event, which stands in `bytes` from `start` up to `limit`. */
   event(bytes: Buffer, start: number, limit: number): Verdict
   /** After `cut` and `park`: what is left out, and what is put in its place. */
@@ -22,7 +28,7 @@ export interface EventReader {
  * Takes a byte stream apart into server-sent events, however it is cut into pieces, and gives back what goes on.
  *
  * A piece in which nothing is hidden goes on as it is, the same object. An event whose end has come goes on at once; of one
- * whose end has not come, nothing does while the reader hides. Lines end with LF or CR LF; a CR alone ends none.
+ * whose end has not come, nothing does. Lines end with LF or CR LF; a CR alone ends none.
  */
 export class EventStream {
   readonly #reader: EventReader
@@ -41,21 +47,6 @@ export class EventStream {
 
   /** @returns what goes on; null for nothing */
   chunk(piece: Buffer): Buffer | null {
-    const out = this.#chunk(piece)
-    return this.#reader.hides ? out : piece
-  }
-
-  /** The stream has ended: what was held back goes on, as if the end of its event had come. */
-  end(): Buffer | null {
-    const held = this.#held?.bytes ?? EMPTY
-    this.#held = null
-    let out: Buffer | null | undefined = held.length === 0 ? null : this.#event(held, 0, held.length)
-    if (out === undefined) out = held
-    if (this.#parked !== null) out = Buffer.concat([this.#unpark(''), out ?? EMPTY])
-    return this.#reader.hides ? out : null
-  }
-
-  #chunk(piece: Buffer): Buffer | null {
     if (this.#goingBy !== null) return this.#goBy(this.#goingBy, piece)
     if (this.#held === null) return this.#split(piece)
     const searched = this.#held.bytes.length
@@ -67,6 +58,16 @@ export class EventStream {
     }
     this.#held = null
     return this.#split(bytes)
+  }
+
+  /** The stream has ended: what was held back goes on, as if the end of its event had come. */
+  end(): Buffer | null {
+    const held = this.#held?.bytes ?? EMPTY
+    this.#held = null
+    let out: Buffer | null | undefined = held.length === 0 ? null : this.#event(held, 0, held.length)
+    if (out === undefined) out = held
+    if (this.#parked !== null) out = Buffer.concat([this.#unpark(''), out ?? EMPTY])
+    return out
   }
 
   /** Goes through the events of bytes that begin with one, and keeps the beginning of the last. */

@@ -4,7 +4,7 @@ import type { Exchange, Tap, Usage } from '../exchange.ts'
 import { type BodyKind, BodyReader, parsed } from './body.ts'
 import { ChunkReader, type Fingerprint } from './chunks.ts'
 import { type Counts, isRecord, NOTHING, readCounts, saysAnything } from './counts.ts'
-import { type EventReader, EventStream } from './events.ts'
+import { type EventReader, EventStream, type Mend } from './events.ts'
 import { MessagesReader, NativeReader, ResponsesReader } from './typed-events.ts'
 
 /** Operations that use nothing that an engine counts. */
@@ -26,15 +26,22 @@ interface Reader extends EventReader {
   counts(): Counts
 }
 
-/** Makes the maker of taps. What it remembers of an engine is one text for each target. */
-export function createTaps(): (exchange: Exchange) => Tap | null {
+/**
+ * Makes the maker of taps. What it remembers of an engine is one text for each target.
+ *
+ * @param mend says what an engine told of its failure, for the caller of an exchange
+ */
+export function createTaps(
+  mend: (exchange: Exchange, error: unknown) => ReturnType<Mend>
+): (exchange: Exchange) => Tap | null {
   const fingerprints = new Map<string, string>()
   return exchange => {
-    if (exchange.reporting === null || UNCOUNTED.has(exchange.call.operation)) return null
-    return new AnswerTap(exchange, {
+    if (UNCOUNTED.has(exchange.call.operation)) return null
+    const fingerprint = {
       get: () => fingerprints.get(exchange.target.origin),
-      set: text => fingerprints.set(exchange.target.origin, text)
-    })
+      set: (text: string) => fingerprints.set(exchange.target.origin, text)
+    }
+    return new AnswerTap(exchange, fingerprint, error => mend(exchange, error))
   }
 }
 
@@ -42,15 +49,17 @@ export function createTaps(): (exchange: Exchange) => Tap | null {
 class AnswerTap implements Tap {
   readonly #exchange: Exchange
   readonly #fingerprint: Fingerprint
+  readonly #mend: Mend
   #reader: Reader | null = null
   #stream: EventStream | null = null
   #body: BodyReader | null = null
   #fromHead: Counts = NOTHING
   #hasEnded = false
 
-  constructor(exchange: Exchange, fingerprint: Fingerprint) {
+  constructor(exchange: Exchange, fingerprint: Fingerprint, mend: Mend) {
     this.#exchange = exchange
     this.#fingerprint = fingerprint
+    this.#mend = mend
   }
 
   head(headers: IncomingHttpHeaders, isEventStream: boolean): void {
@@ -99,17 +108,18 @@ class AnswerTap implements Tap {
     const { call, target, reporting } = this.#exchange
     switch (call.operation) {
       case 'responses':
-        return new ResponsesReader()
+        return new ResponsesReader(this.#mend)
       case 'messages':
-        return new MessagesReader()
+        return new MessagesReader(this.#mend)
       case 'generate':
-        return new NativeReader()
+        return new NativeReader(this.#mend)
       default:
         return new ChunkReader({
           operation: call.operation,
           reporting: reporting ?? { ...UNASKED },
           habits: USAGE_HABITS[target.engine],
-          fingerprint: this.#fingerprint
+          fingerprint: this.#fingerprint,
+          mend: this.#mend
         })
     }
   }

@@ -11,27 +11,57 @@ import {
   readMessageUsage,
   sum
 } from './counts.ts'
-import type { EventReader } from './events.ts'
+import type { EventReader, Mend, Verdict } from './events.ts'
 
-/** Reads events that tell their usage by themselves. Hides nothing. */
+/** Reads events that tell their usage by themselves. Hides nothing but what an engine says of its own failure. */
 abstract class TellingReader implements EventReader {
-  readonly hides = false
-  readonly cutFrom = 0
-  readonly cutTo = 0
-  readonly insert = ''
+  cutFrom = 0
+  cutTo = 0
+  insert = ''
   isDone = false
   hasFinal = false
   hasFailed = false
   unread = 0
   protected readonly members = new Members()
+  readonly #mend: Mend
+
+  constructor(mend: Mend) {
+    this.#mend = mend
+  }
 
   abstract counts(): Counts
   abstract read(bytes: Buffer, start: number, limit: number): void
 
-  event(bytes: Buffer, start: number, limit: number): 'pass' {
-    if (isDone(bytes, start, limit)) this.isDone = true
-    else this.read(bytes, start, limit)
-    return 'pass'
+  event(bytes: Buffer, start: number, limit: number): Verdict {
+    this.insert = ''
+    if (isDone(bytes, start, limit)) {
+      this.isDone = true
+      return 'pass'
+    }
+    // Few events have the word, and fewer as a member.
+    const failure = bytes.subarray(start, limit).includes(ERROR) ? this.#failureOf(bytes, start, limit) : null
+    if (failure === null) {
+      this.read(bytes, start, limit)
+      return 'pass'
+    }
+    this.hasFailed = true
+    this.cutFrom = start
+    this.cutTo = limit
+    this.insert = failure
+    return 'cut'
+  }
+
+  /** What stands in the place of an event that tells of a failure; null for any other. */
+  #failureOf(bytes: Buffer, start: number, limit: number): string | null {
+    const event = parsed(bytes.subarray(start, limit))
+    if (!isRecord(event)) return null
+    const { error, type, response } = event
+    if (isSaid(error)) return this.#mend(error).text
+    // The API's own event has its facts beside the type.
+    if (type === 'error') return this.#mend(event).text
+    if (!isRecord(response) || !isSaid(response.error)) return null
+    const { code, message } = this.#mend(response.error)
+    return JSON.stringify({ ...event, response: { ...response, error: { code, message } } })
   }
 
   /** The value of a member by its name, or undefined. */
@@ -43,6 +73,7 @@ abstract class TellingReader implements EventReader {
   }
 }
 
+const ERROR = Buffer.from('"error"')
 const USAGE = Buffer.from('"usage"')
 const TERMINAL: ReadonlySet<unknown> = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
@@ -106,7 +137,6 @@ export class NativeReader extends TellingReader {
     while (members.next()) {
       if (members.isNamed('meta_info')) meta = bytes.subarray(members.start, members.end)
       else if (members.isNamed('index')) index = Number(bytes.toString('latin1', members.start, members.end))
-      else if (members.isNamed('error')) this.hasFailed = true
     }
     if (meta === null || !Number.isInteger(index)) return
     if (this.#byIndex.has(index) || this.#byIndex.size < MAX_PROMPTS) this.#byIndex.set(index, meta)
@@ -115,3 +145,7 @@ export class NativeReader extends TellingReader {
 
 /** More prompts than any call may have. */
 const MAX_PROMPTS = 2_048
+
+function isSaid(error: unknown): boolean {
+  return error !== undefined && error !== null
+}

@@ -1,4 +1,3 @@
-import { CODES, type GateErrorCode } from '../codes.ts'
 import type { GateError } from '../errors.ts'
 import type { Dialect } from '../exchange.ts'
 
@@ -24,18 +23,18 @@ export function errorBody(error: GateError, dialect: Dialect, requestId: string)
   return JSON.stringify({ error: { message, type, param, code } })
 }
 
-/** The event that ends a stream which the gate cannot finish: both OpenAI libraries raise it as an error. */
-export function errorEvent(code: GateErrorCode, dialect: Dialect): string {
-  const row = CODES[code]
-  if (dialect === 'anthropic') {
-    const data = JSON.stringify({ type: 'error', error: { type: anthropicType(row.status), message: row.message } })
-    return `event: error\ndata: ${data}\n\n`
-  }
-  const error = { message: row.message, type: row.type, param: null, code: row.code }
-  if (dialect === 'openai') return `data: ${JSON.stringify({ error })}\n\n`
+/** The event that ends a stream which cannot be finished: the libraries of both APIs raise it as an error. */
+export function errorEvent(error: GateError, dialect: Dialect): string {
+  return `${dialect === 'openai' ? '' : 'event: error\n'}data: ${errorData(error, dialect)}\n\n`
+}
+
+/** The data of an event that tells of an error. */
+export function errorData(of: GateError, dialect: Dialect): string {
+  const { status, message, type, param, code } = of.told
+  if (dialect === 'anthropic') return JSON.stringify({ type: 'error', error: { type: anthropicType(status), message } })
+  const error = { message, type, param, code }
   // The API's own event has its facts beside the type; the libraries raise what has an `error`, and would pass over it.
-  const data = JSON.stringify({ type: 'error', code: row.code, message: row.message, param: null, error })
-  return `event: error\ndata: ${data}\n\n`
+  return JSON.stringify(dialect === 'openai' ? { error } : { type: 'error', code, message, param, error })
 }
 
 /** The event of a realtime session that says why a message was refused or the session ends, in OpenAI's shape. */

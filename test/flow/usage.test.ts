@@ -130,6 +130,27 @@ t.test('what a caller used who left in the middle is written down, as a part', a
   })
 })
 
+t.test(
+  'what an engine tells of its failure in a stream is said in the words of the gate, and stands in the log',
+  async t => {
+    const w = await world(t)
+    const first = 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    const failure = 'data: {"error":{"message":"CUDA error at /opt/vllm/worker.py on 10.1.2.3","code":500}}\n\n'
+    // Cut where it hurts: the half that was held back is not sent before the other half is there.
+    await w.engine.script({
+      kind: 'sse',
+      events: [first, failure.slice(0, 30), failure.slice(30), 'data: [DONE]\n\n'],
+      gapMs: 5
+    })
+    const answer = await w.ask('/v1/chat/completions', { body: { model: 'm', messages: [], stream: true } })
+    const events = (await answer.text()).split('\n\n')
+    t.equal(events[0], first.trim())
+    t.match(JSON.parse(events[1]?.slice(6) ?? ''), { error: { message: 'The engine failed.', code: 'upstream_error' } })
+    t.equal(events[2], 'data: [DONE]')
+    t.match(await w.audit(), { 'tollgate.code': 'TOLLGATE_FORWARD_FAILED', 'event.outcome': 'failure' })
+  }
+)
+
 t.test('what was used before an engine broke is written down; the stream ends with an error event', async t => {
   const w = await world(t)
   const events = eventsOf('vllm', made('chat'), { final: true, partial: true }).slice(0, 2)

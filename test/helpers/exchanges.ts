@@ -36,3 +36,6 @@ export const NATIVE: Reporting = {
   choices: 1,
   prompts: 1
 }
+
+/** Errors of an engine in words that a test can tell from its own. */
+export const MEND = () => ({ text: '{"error":{"message":"mended"}}', code: 'mended', message: 'mended' })

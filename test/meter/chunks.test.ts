@@ -3,7 +3,7 @@ import t from 'tap'
 import { USAGE_HABITS } from '../../src/engines/usage.ts'
 import { ChunkReader } from '../../src/meter/chunks.ts'
 import { EventStream } from '../../src/meter/events.ts'
-import { NATIVE } from '../helpers/exchanges.ts'
+import { MEND, NATIVE } from '../helpers/exchanges.ts'
 import { dumps } from '../helpers/usage-streams.ts'
 
 const readerFor = (engine: 'vllm' | 'sglang' | 'lmdeploy', hidesFinal = true, hidesPartial = true) => {
@@ -17,7 +17,8 @@ const readerFor = (engine: 'vllm' | 'sglang' | 'lmdeploy', hidesFinal = true, hi
       set: text => {
         known = text
       }
-    }
+    },
+    mend: MEND
   })
 }
 const through = (reader: ChunkReader, text: string) => {

@@ -5,7 +5,7 @@ import type { Tap } from '../../src/exchange.ts'
 import { createTaps } from '../../src/meter/tap.ts'
 import { usageOptions } from '../../src/shape/stream-usage.ts'
 import { cutAt, cuts } from '../helpers/cut.ts'
-import { exchangeTo, NATIVE } from '../helpers/exchanges.ts'
+import { exchangeTo, MEND, NATIVE } from '../helpers/exchanges.ts'
 import { askedOf, eventsOf, type Flavour, type Made, totalsOf } from '../helpers/usage-streams.ts'
 
 const SSE = { 'content-type': 'text/event-stream' }
@@ -82,7 +82,13 @@ const run = (tap: Tap, pieces: readonly Buffer[]) => {
 }
 
 /** A call through `shape` and its tap: what was asked of the engine, and the tap that sees the answer. */
-function callOf(flavour: Flavour, mode: Exclude<UsageMode, 'off'>, of: Made, options: unknown, tapFor = createTaps()) {
+function callOf(
+  flavour: Flavour,
+  mode: Exclude<UsageMode, 'off'>,
+  of: Made,
+  options: unknown,
+  tapFor = createTaps(MEND)
+) {
   const exchange = exchangeTo({ engine: flavour, operation: of.operation })
   const asked = usageOptions({
     mode,
@@ -100,7 +106,7 @@ function callOf(flavour: Flavour, mode: Exclude<UsageMode, 'off'>, of: Made, opt
 
 /** Another stream of the same engine has gone by before. */
 function acquainted(flavour: Flavour, of: Made) {
-  const tapFor = createTaps()
+  const tapFor = createTaps(MEND)
   const first = { ...of, choices: 1, prompts: [1], steps: [{ choice: 0, text: 'a', tokens: 1, isTool: false }] }
   const { tap, sent } = callOf(flavour, 'exact', first, undefined, tapFor)
   run(tap, [Buffer.from(eventsOf(flavour, first, askedOf(flavour, sent)).join(''))])
@@ -112,7 +118,7 @@ t.test('a caller sees byte for byte what the engine would have sent without the 
     fc.property(flavours, made, own, cuts, fc.boolean(), ([flavour, mode], of, options, places, isFirst) => {
       // What vLLM calls itself is learned from the first stream; one with several answers cannot wait for it.
       const isKnown = !isFirst || of.choices * of.prompts.length > 1
-      const { tap, sent } = callOf(flavour, mode, of, options, isKnown ? acquainted(flavour, of) : createTaps())
+      const { tap, sent } = callOf(flavour, mode, of, options, isKnown ? acquainted(flavour, of) : createTaps(MEND))
       const stream = Buffer.from(eventsOf(flavour, of, askedOf(flavour, sent)).join(''))
       const out = run(tap, cutAt(stream, places))
       const rest = tap.end()
@@ -184,7 +190,7 @@ t.test('the usage is what the engine said: of the whole call, or up to where it 
 })
 
 t.test('an explicit 0 is 0, and what nobody said is null', async t => {
-  const tapFor = createTaps()
+  const tapFor = createTaps(MEND)
   const tap = tapFor(exchangeTo({ engine: 'vllm', operation: 'chat', reporting: NATIVE }))
   tap?.head(SSE, true)
   tap?.chunk(Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}\n\n'))
@@ -201,7 +207,7 @@ t.test('an explicit 0 is 0, and what nobody said is null', async t => {
 t.test('ms-swift tells of the whole call in every chunk: the last one counts, and nothing is hidden', async t => {
   const chunk = (tokens: number) =>
     `data: {"model": "m", "choices": [{"index": 1, "delta": {"content": "é"}}], "usage": {"prompt_tokens": 7, "completion_tokens": ${tokens}, "total_tokens": 9}, "id": "x", "object": "chat.completion.chunk"}\n\n`
-  const tap = createTaps()(exchangeTo({ engine: 'swift', operation: 'chat', reporting: { ...NATIVE, choices: 2 } }))
+  const tap = createTaps(MEND)(exchangeTo({ engine: 'swift', operation: 'chat', reporting: { ...NATIVE, choices: 2 } }))
   tap?.head(SSE, true)
   const pieces = [chunk(1), chunk(2)].map(text => Buffer.from(text))
   t.strictSame(
@@ -218,7 +224,7 @@ t.test('an error in the stream leaves what was said before as a part', async t =
   tap.chunk(Buffer.from('data: {"choices":[{"index":0}],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'))
   t.equal(
     tap.chunk(Buffer.from('data: {"error":{"message":"x"}}\n\n'))?.toString(),
-    'data: {"error":{"message":"x"}}\n\n'
+    'data: {"error":{"message":"mended"}}\n\n'
   )
   tap.chunk(Buffer.from('data: [DONE]\n\n'))
   tap.end()
@@ -297,7 +303,7 @@ t.test('answers in one piece: the usage is read, the bytes are the same object',
     ]
   ]
   for (const [operation, body, expected] of cases) {
-    const tap = createTaps()(exchangeTo({ engine: 'vllm', operation, isStream: false, reporting: NATIVE }))
+    const tap = createTaps(MEND)(exchangeTo({ engine: 'vllm', operation, isStream: false, reporting: NATIVE }))
     tap?.head(JSON_TYPE, false)
     const piece = Buffer.from(body)
     t.equal(tap?.chunk(piece), piece, operation)
@@ -306,7 +312,7 @@ t.test('answers in one piece: the usage is read, the bytes are the same object',
 })
 
 t.test('vLLM tells of embeddings that are bytes in a header', async t => {
-  const tap = createTaps()(exchangeTo({ engine: 'vllm', operation: 'embeddings', reporting: NATIVE }))
+  const tap = createTaps(MEND)(exchangeTo({ engine: 'vllm', operation: 'embeddings', reporting: NATIVE }))
   tap?.head({ 'content-type': 'application/octet-stream', metadata: '{"usage":{"prompt_tokens":4}}' }, false)
   tap?.chunk(Buffer.from([1, 2, 3]))
   t.match(tap?.usage(), { source: 'engine_final', inputTokens: 4 })
@@ -314,7 +320,7 @@ t.test('vLLM tells of embeddings that are bytes in a header', async t => {
 
 t.test('responses and messages tell by themselves', async t => {
   const read = (operation: string, events: readonly string[]) => {
-    const tap = createTaps()(exchangeTo({ engine: 'vllm', operation, reporting: NATIVE }))
+    const tap = createTaps(MEND)(exchangeTo({ engine: 'vllm', operation, reporting: NATIVE }))
     tap?.head(SSE, true)
     const bytes = Buffer.from(events.join(''))
     t.equal(tap?.chunk(bytes), bytes)
@@ -361,7 +367,7 @@ t.test('responses and messages tell by themselves', async t => {
 })
 
 t.test('native generation tells all along, for each prompt of a batch', async t => {
-  const tap = createTaps()(exchangeTo({ engine: 'sglang', operation: 'generate', reporting: NATIVE }))
+  const tap = createTaps(MEND)(exchangeTo({ engine: 'sglang', operation: 'generate', reporting: NATIVE }))
   tap?.head(SSE, true)
   for (const [index, tokens] of [
     [0, 1],
@@ -378,14 +384,18 @@ t.test('native generation tells all along, for each prompt of a batch', async t 
   t.equal(tap?.usage().source, 'engine_final')
 })
 
-t.test('what nothing is counted of has no tap, and neither has a pool whose usage is off', async t => {
+t.test('what nothing is counted of has no tap; a pool whose usage is off has one that sees failures alone', async t => {
   for (const operation of ['tokenize', 'detokenize', 'count_tokens', 'models'])
-    t.equal(createTaps()(exchangeTo({ engine: 'vllm', operation, reporting: NATIVE })), null)
-  t.equal(createTaps()(exchangeTo({ engine: 'vllm', operation: 'chat', reporting: null })), null)
+    t.equal(createTaps(MEND)(exchangeTo({ engine: 'vllm', operation, reporting: NATIVE })), null)
+  const tap = createTaps(MEND)(exchangeTo({ engine: 'vllm', operation: 'chat', reporting: null }))
+  tap?.head(SSE, true)
+  const told = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n')
+  t.equal(tap?.chunk(told), told)
+  t.match(String(tap?.chunk(Buffer.from('data: {"error":{"message":"secret"}}\n\n'))), 'mended')
 })
 
 t.test('an answer that says nothing has a usage that says so', async t => {
-  const tap = createTaps()(exchangeTo({ engine: 'vllm', operation: 'transcription', reporting: NATIVE }))
+  const tap = createTaps(MEND)(exchangeTo({ engine: 'vllm', operation: 'transcription', reporting: NATIVE }))
   tap?.head({ 'content-type': 'text/plain' }, false)
   tap?.chunk(Buffer.from('hello'))
   t.match(tap?.usage(), { source: 'none', inputTokens: null, outputTokens: null })

@@ -3,6 +3,7 @@ import { CODES, type GateErrorCode } from '../../src/codes.ts'
 import { GateError } from '../../src/errors.ts'
 import { dialectOf, errorBody, errorEvent } from '../../src/refuse/body.ts'
 
+const BROKEN = new GateError('TOLLGATE_FORWARD_BROKEN')
 const ALL = Object.keys(CODES) as GateErrorCode[]
 
 t.test('a caller of the OpenAI dialect gets the type, code and message of the one table', async t => {
@@ -45,11 +46,11 @@ t.test('no detail but the name of a field reaches a body, for any code and diale
 })
 
 t.test('the farewell of a broken stream is one whole event that client libraries raise as an error', async t => {
-  const event = errorEvent('TOLLGATE_FORWARD_BROKEN', 'openai')
+  const event = errorEvent(BROKEN, 'openai')
   t.match(event, /^data: \{.*\}\n\n$/)
   t.ok(JSON.parse(event.slice(6)).error.message)
-  const named = errorEvent('TOLLGATE_FORWARD_BROKEN', 'responses')
+  const named = errorEvent(BROKEN, 'responses')
   t.match(named, /^event: error\ndata: \{"type":"error".*\}\n\n$/)
   t.match(JSON.parse(named.slice(named.indexOf('{'))), { code: 'upstream_error', error: { code: 'upstream_error' } })
-  t.match(errorEvent('TOLLGATE_FORWARD_BROKEN', 'anthropic'), /^event: error\ndata: \{"type":"error".*\}\n\n$/)
+  t.match(errorEvent(BROKEN, 'anthropic'), /^event: error\ndata: \{"type":"error".*\}\n\n$/)
 })
