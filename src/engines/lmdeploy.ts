@@ -18,7 +18,18 @@ export const LMDEPLOY: EngineTable = {
     { what: 'a perplexity', routes: ['POST /get_ppl'] }
   ],
   never: {
-    [DESCRIPTION]: ['GET /', 'GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
+    [DESCRIPTION]: [
+      'GET /',
+      'HEAD /',
+      'GET /docs',
+      'HEAD /docs',
+      'GET /redoc',
+      'HEAD /redoc',
+      'GET /openapi.json',
+      'HEAD /openapi.json',
+      'GET /docs/oauth2-redirect',
+      'HEAD /docs/oauth2-redirect'
+    ],
     'an administration route': [
       'GET /terminate',
       'POST /sleep',
@@ -30,11 +41,15 @@ export const LMDEPLOY: EngineTable = {
       'POST /distserve/p2p_connect',
       'POST /distserve/p2p_drop_connect',
       'POST /distserve/free_cache',
+      'POST /distserve/connection_warmup',
+      'POST /distserve/gc',
       'GET /nodes*',
       'POST /nodes*'
     ],
     'a route that runs code of whoever calls it': ['POST /update_weights'],
     "a route that replaces the model's weights": [
+      'GET /update_weights_from_ipc',
+      'POST /update_weights_from_ipc',
       'POST /init_weights_update_group',
       'POST /update_weights_from_distributed',
       'POST /destroy_weights_update_group'

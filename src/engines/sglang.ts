@@ -25,6 +25,7 @@ export const SGLANG: EngineTable = {
     'GET /',
     'HEAD /',
     'GET /ping',
+    'GET /ready',
     'GET /health',
     'GET /health_generate',
     'GET /metrics*',
@@ -41,6 +42,7 @@ export const SGLANG: EngineTable = {
       what: "Ollama's dialect",
       routes: ['POST /api/chat', 'POST /api/generate', 'GET /api/tags', 'POST /api/show']
     },
+    { what: 'structured decisions', routes: ['POST /v1/decisions', 'POST /v1/systemone'] },
     { what: 'a parser of answers', routes: ['POST /parse_function_call', 'POST /separate_reasoning'] },
     { what: 'realtime speech', routes: ['GET /v1/realtime'], operation: 'realtime' }
   ],
@@ -49,7 +51,17 @@ export const SGLANG: EngineTable = {
     'a second door to chat': ['POST /invocations', 'POST /vertex_generate'],
     'sessions without owners': both('/open_session', '/close_session'),
     'a description of the engine, with its keys': ['GET /server_info', 'GET /get_server_info'],
-    [DESCRIPTION]: ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
+    [DESCRIPTION]: [
+      'GET /docs',
+      'HEAD /docs',
+      'GET /redoc',
+      'HEAD /redoc',
+      'GET /openapi.json',
+      'HEAD /openapi.json',
+      'GET /docs/oauth2-redirect',
+      'HEAD /docs/oauth2-redirect',
+      'GET /get_hicache_l3_cache_layout'
+    ],
     'a profiling route': both('/start_profile', '/stop_profile'),
     'an administration route': [
       ...both(
@@ -66,6 +78,9 @@ export const SGLANG: EngineTable = {
         '/clear_hicache_storage_backend'
       ),
       'POST /abort_request',
+      'POST /scale_elastic_ep',
+      'GET /is_scaling_elastic_ep',
+      'POST /pd_role_switch',
       'POST /pause_generation',
       'POST /continue_generation',
       'POST /load_lora_adapter',
@@ -84,6 +99,8 @@ export const SGLANG: EngineTable = {
     'a route that runs code of whoever calls it': ['POST /load_lora_adapter_from_tensors'],
     "a route that reads or replaces the model's weights": [
       ...both('/get_weights_by_name', '/weights_checker'),
+      'POST /begin_weight_update',
+      'POST /end_weight_update',
       'POST /update_weights_from_disk',
       'POST /update_weights_from_tensor',
       'POST /update_weights_from_distributed',

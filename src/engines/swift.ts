@@ -1,19 +1,30 @@
 import { DESCRIPTION, type EngineTable } from './operations.ts'
 
-/** ms-swift `swift deploy` and `swift rollout` (engines.md section 1.4): its key guards neither `/infer/` nor the list of models. */
+/**
+ * ms-swift `swift deploy` and `swift rollout` (engines.md section 1.4): before 4.6 its key guards neither `/infer/` nor the
+ * list of models; since then all but health and that list.
+ */
 export const SWIFT: EngineTable = {
   serves: {
     chat: ['POST /v1/chat/completions'],
     completions: ['POST /v1/completions'],
     embeddings: ['POST /v1/embeddings']
   },
-  gate: ['GET /v1/models', 'GET /v1/models/{id}', 'GET /health', 'GET /ping', 'POST /ping'],
+  gate: ['GET /v1/models', 'GET /v1/models/{id}', 'GET /health', 'GET /health/', 'GET /ping', 'POST /ping'],
   closed: [],
   never: {
     'generation without a model, a key or a bound': ['POST /infer/', 'POST /infer'],
-    [DESCRIPTION]: ['GET /docs', 'GET /redoc', 'GET /openapi.json', 'GET /docs/oauth2-redirect'],
+    [DESCRIPTION]: [
+      'GET /docs',
+      'HEAD /docs',
+      'GET /redoc',
+      'HEAD /redoc',
+      'GET /openapi.json',
+      'HEAD /openapi.json',
+      'GET /docs/oauth2-redirect',
+      'HEAD /docs/oauth2-redirect'
+    ],
     'a training route': [
-      'GET /health/',
       'GET /get_world_size/',
       'POST /get_model_state_keys/',
       'GET /get_model_state_keys/',
