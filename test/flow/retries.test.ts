@@ -5,6 +5,14 @@ import { world } from '../helpers/world.ts'
 
 const messages = [{ role: 'user' as const, content: 'x' }]
 
+/** What a call was refused with, or null. */
+async function errorOf(call: PromiseLike<unknown>) {
+  return await Promise.resolve(call).then(
+    () => null,
+    (err: { status: number; requestID: string }) => err
+  )
+}
+
 /** A gate that waits for the first byte for a tenth of a second, and both libraries as they come: two retries. */
 async function scene(t: Test) {
   const w = await world(t, {
@@ -16,15 +24,22 @@ teams: { team-a: { pool: p } }`
   const apiKey = await w.issuer.sign()
   const openai = new OpenAI({ baseURL: `${w.url}/v1`, apiKey })
   const anthropic = new Anthropic({ baseURL: w.url, apiKey })
-  const errorOf = async (call: PromiseLike<unknown>) =>
-    await Promise.resolve(call).then(
-      () => null,
-      (err: { status: number; requestID: string }) => err
-    )
+  const readAll = async (events: PromiseLike<AsyncIterable<unknown>>) => {
+    for await (const _event of await events) {
+    }
+  }
+  const stream = true
   return {
     w,
     fromOpenAI: () => errorOf(openai.chat.completions.create({ model: 'm', messages })),
-    fromAnthropic: () => errorOf(anthropic.messages.create({ model: 'm', max_tokens: 1, messages }))
+    fromAnthropic: () => errorOf(anthropic.messages.create({ model: 'm', max_tokens: 1, messages })),
+    /** The same, read to its end as a stream. */
+    streams: {
+      chat: () => errorOf(readAll(openai.chat.completions.create({ model: 'm', messages, stream }))),
+      completion: () => errorOf(readAll(openai.completions.create({ model: 'm', prompt: 'x', stream }))),
+      response: () => errorOf(readAll(openai.responses.create({ model: 'm', input: 'x', stream }))),
+      message: () => errorOf(readAll(anthropic.messages.create({ model: 'm', max_tokens: 1, messages, stream })))
+    }
   }
 }
 
@@ -75,4 +90,77 @@ t.test('what a later try can cure is tried three times, as long apart as the gat
   for (let line = seen + 1; line <= seen + 3; line++) {
     t.match(await w.audit(line), { 'tollgate.code': 'TOLLGATE_FORWARD_UNREACHABLE' })
   }
+})
+
+t.test('a stream that is refused before its first event is asked for as often as any other call', async t => {
+  const { w, streams } = await scene(t)
+  const asks = Object.values(streams)
+  let seen = 0
+  for (const [status, told, tries] of [
+    [429, 429, 3],
+    [503, 503, 3],
+    [500, 502, 1],
+    [400, 400, 1]
+  ] as const) {
+    await w.engine.script({ kind: 'status', status, headers: { 'retry-after': '1' }, body: '' })
+    const errors = await Promise.all(asks.map(ask => ask()))
+    for (const error of errors) t.equal(error?.status, told)
+    seen += tries * asks.length
+    t.equal((await w.engine.requests()).length, seen)
+  }
+})
+
+t.test('a stream that the engine breaks is raised as an APIError in every API, and not asked for again', async t => {
+  const { w, streams } = await scene(t)
+  const data = (value: object) => `data: ${JSON.stringify(value)}\n\n`
+  const events = {
+    chat: data({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [] }),
+    completion: data({ id: 'c', object: 'text_completion', created: 1, model: 'm', choices: [] }),
+    response: `event: response.created\n${data({ type: 'response.created', sequence_number: 0, response: {} })}`,
+    message: `event: ping\n${data({ type: 'ping' })}`
+  }
+  let line = 0
+  for (const [name, ask] of Object.entries(streams)) {
+    await w.engine.script({ kind: 'sse', events: [events[name as keyof typeof events]], gapMs: 20, after: 'reset' })
+    const error = await ask()
+    t.ok(error instanceof (name === 'message' ? Anthropic.APIError : OpenAI.APIError), `${name}: ${error}`)
+    t.match(String(error), /broke off/)
+    const audit = await w.audit(++line)
+    t.match(audit, { 'tollgate.code': 'TOLLGATE_FORWARD_BROKEN' })
+    t.equal(error?.requestID, audit['http.request.id'], 'the caller knows its id')
+  }
+  t.equal((await w.engine.requests()).length, line)
+})
+
+t.test('every refusal is of the class that people catch', async t => {
+  const { w } = await scene(t)
+  const openai = async (apiKey: string) =>
+    await errorOf(
+      new OpenAI({ baseURL: `${w.url}/v1`, apiKey, maxRetries: 0 }).chat.completions.create({ model: 'm', messages })
+    )
+  const anthropic = async (apiKey: string) =>
+    await errorOf(
+      new Anthropic({ baseURL: w.url, apiKey, maxRetries: 0 }).messages.create({ model: 'm', max_tokens: 1, messages })
+    )
+  const good = await w.issuer.sign()
+  for (const [status, ofOpenAI, ofAnthropic] of [
+    [400, OpenAI.BadRequestError, Anthropic.BadRequestError],
+    [404, OpenAI.NotFoundError, Anthropic.NotFoundError],
+    [422, OpenAI.UnprocessableEntityError, Anthropic.UnprocessableEntityError],
+    [429, OpenAI.RateLimitError, Anthropic.RateLimitError],
+    [503, OpenAI.InternalServerError, Anthropic.ServiceUnavailableError],
+    [500, OpenAI.InternalServerError, Anthropic.InternalServerError]
+  ] as const) {
+    await w.engine.script({ kind: 'status', status, body: '' })
+    t.ok((await openai(good)) instanceof ofOpenAI, `${status}`)
+    t.ok((await anthropic(good)) instanceof ofAnthropic, `${status}`)
+  }
+  await w.engine.script({ kind: 'stall' })
+  t.ok((await openai(good)) instanceof OpenAI.InternalServerError, '504')
+  t.ok((await anthropic(good)) instanceof Anthropic.GatewayTimeoutError, '504')
+  t.ok((await openai('nonsense')) instanceof OpenAI.AuthenticationError)
+  t.ok((await anthropic('nonsense')) instanceof Anthropic.AuthenticationError)
+  const barred = await w.issuer.sign({ scopes: [] })
+  t.ok((await openai(barred)) instanceof OpenAI.PermissionDeniedError)
+  t.ok((await anthropic(barred)) instanceof Anthropic.PermissionDeniedError)
 })
