@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Ms } from '../../src/time.ts'
 
 /** A process that this program started, and the file that holds all it said. */
@@ -12,6 +12,14 @@ export interface Child {
   readonly exit: Promise<number | string>
 }
 
+/** How a process is started. */
+interface StartOptions {
+  readonly logFile: string
+  readonly env?: NodeJS.ProcessEnv
+  /** Its stdin and stdout are pipes; else all that it says is in the log. */
+  readonly talks?: boolean
+}
+
 /** Starts processes and ends every one of them, with whatever they started themselves. */
 export class Children {
   readonly #running = new Set<Child>()
@@ -21,15 +29,16 @@ export class Children {
    * Each is the leader of a group of its own: an engine has workers, and Ctrl-C in the terminal reaches this program
    * alone, which then ends them in order.
    */
-  start(command: string, args: readonly string[], options: { logFile: string; env?: NodeJS.ProcessEnv }): Child {
+  start(command: string, args: readonly string[], options: StartOptions): Child {
     if (this.#isEnded) throw new Error('everything is being ended')
-    const { logFile, env } = options
+    const { logFile, env, talks = false } = options
     const log = openSync(logFile, 'a')
     const process_ = spawn(command, args, {
       env: { ...process.env, ...env },
-      stdio: ['ignore', log, log],
+      stdio: talks ? ['pipe', 'pipe', log] : ['ignore', log, log],
       detached: true
     })
+    closeSync(log)
     const exit = new Promise<number | string>(resolve => {
       process_.once('exit', (code, signal) => resolve(code ?? signal ?? 'gone'))
       process_.once('error', error => resolve(error.message))
@@ -45,7 +54,7 @@ export class Children {
   }
 
   /** Runs a command to its end. @throws with the end of its log when it fails or takes too long */
-  async run(command: string, args: readonly string[], options: { logFile: string; limitMs: Ms }): Promise<void> {
+  async run(command: string, args: readonly string[], options: StartOptions & { limitMs: Ms }): Promise<void> {
     const child = this.start(command, args, options)
     const code = await Promise.race([child.exit, after(options.limitMs, 'too slow')])
     if (code === 0) return

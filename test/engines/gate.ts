@@ -1,102 +1,105 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
-import { type Children, until } from './children.ts'
-import type { Engine } from './vllm.ts'
+import { until } from './children.ts'
+import { ENGINE_KEY, type Engine, type Tools } from './engine.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const ISSUER = 'https://idp.example.com'
 
-/** The gate as a process of its own before an engine. */
+/** What the gate writes down of a request. */
+export type AuditLine = Readonly<Record<string, unknown>>
+
+/** The gate as a process of its own before one engine or several. */
 export interface Gate {
   readonly origin: string
   /** A token of a team; of team-a unless claims say otherwise. */
   sign(claims?: Record<string, unknown>): Promise<string>
-  /** The code that the audit log has for a request, or null. */
-  codeOf(requestId: string): Promise<string | null>
-  /** The line that the audit log has for a request. */
-  lineOf(requestId: string): Promise<Readonly<Record<string, unknown>>>
-  /** Everything that came to the engine for `team-tapped`, byte by byte. */
-  tapped(): string
-  close(): void
+  /** Every line of the audit log so far. */
+  auditLines(): readonly AuditLine[]
+  /** The line of the audit log of a request. */
+  auditOf(requestId: string): Promise<AuditLine>
 }
 
-/** Starts the gate with two pools before the same engine: one straight, one through a wire-tap. */
-export async function startGate(children: Children, engine: Engine, dir: string): Promise<Gate> {
+/** A pool of one engine. */
+export type Pool = Pick<Engine, 'name' | 'origin' | 'model'> & {
+  /** The key that the gate has of it; the right one unless given. */
+  readonly apiKey?: string
+  /** More of the pool, as the file has it. */
+  readonly more?: string
+}
+
+/** Starts the gate and waits until every team is shown the models of its pools. */
+export async function startGate(
+  { children, dir, say }: Tools,
+  options: {
+    /** Names the folder of its files. */
+    readonly name: string
+    readonly pools: Readonly<Record<string, Pool>>
+    /** Team → its pools. */
+    readonly teams: Readonly<Record<string, readonly string[]>>
+    /** More of the file. */
+    readonly more?: string
+  }
+): Promise<Gate> {
+  const { pools, teams } = options
+  const folder = join(dir, options.name)
+  const auditLog = join(folder, 'audit.log')
+  const file = join(folder, 'tollgate.yaml')
   const key = makeKey()
-  const tap = await startTap(engine.origin)
   const [port, adminPort] = [await freePort(), await freePort()]
-  const auditLog = join(dir, 'audit.log')
-  const file = join(dir, 'tollgate.yaml')
-  writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
+  const poolLines = Object.entries(pools).map(
+    ([name, { name: engine, origin, apiKey = ENGINE_KEY, more = '' }]) =>
+      `  ${name}: { engine: ${engine}, api_key: "${apiKey}", targets: ["${origin}"]${more} }`
+  )
+  const teamLines = Object.entries(teams).map(([team, names]) => `  ${team}: { pools: [${names.join(', ')}] }`)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
   writeFileSync(
     file,
     `server: { listen: "127.0.0.1:${port}", drain: { timeout: 1s } }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
-pools:
-  straight: { engine: vllm, api_key: "\${env:ENGINE_KEY}", targets: ["${engine.origin}"] }
-  tapped: { engine: vllm, api_key: "\${env:ENGINE_KEY}", targets: ["${tap.origin}"] }
-requests: { extra_fields: [ignore_eos] }
-teams: { team-a: { pool: straight }, team-tapped: { pool: tapped } }
 audit: { to: audit.log }
+pools:
+${poolLines.join('\n')}
+teams:
+${teamLines.join('\n')}
+${options.more ?? ''}
 `
   )
   const child = children.start(process.execPath, [CLI, 'serve', '--config', file], {
-    logFile: join(dir, 'gate.log'),
-    env: { ENGINE_KEY: engine.apiKey }
+    logFile: join(folder, 'gate.log')
   })
   const origin = `http://127.0.0.1:${port}`
   const sign = (claims: Record<string, unknown> = {}) => signWith(key, { iss: ISSUER, ...claims })
-  const knows = async (team: string) => {
+  const isShown = async ([team, names]: [string, readonly string[]]) => {
     const headers = { authorization: `Bearer ${await sign({ team_id: team })}` }
     const answer = await fetch(`${origin}/v1/models`, { headers, signal: AbortSignal.timeout(5_000) }).catch(() => null)
-    return answer?.status === 200 && (await answer.text()).includes(`"${engine.model}"`)
+    const shown = answer?.status === 200 ? await answer.text() : ''
+    return names.every(name => shown.includes(`"${pools[name]?.model}"`))
   }
-  const isOpen = async () => (await knows('team-a')) && (await knows('team-tapped'))
+  const isOpen = async () => (await Promise.all(Object.entries(teams).map(isShown))).every(Boolean)
   await until('the gate has learned the models', 30_000, isOpen, child)
+  say(`the gate is open on ${origin}`)
 
-  const lineOf = async (requestId: string): Promise<Record<string, unknown>> => {
-    const find = () =>
-      readFileSync(auditLog, 'utf8')
-        .split('\n')
-        .slice(0, -1)
-        .find(line => line.includes(requestId))
-    await until('the audit line is there', 5_000, () => find() !== undefined)
-    return JSON.parse(find() ?? '{}')
-  }
+  const auditLines = (): AuditLine[] =>
+    (existsSync(auditLog) ? readFileSync(auditLog, 'utf8') : '')
+      .split('\n')
+      // What stands after the last line's end may be a line in the making.
+      .slice(0, -1)
+      .map(line => JSON.parse(line))
 
   return {
     origin,
     sign,
-    lineOf,
-    async codeOf(requestId) {
-      const code = (await lineOf(requestId))['tollgate.code']
-      return typeof code === 'string' ? code : null
-    },
-    tapped: tap.heard,
-    close: tap.close
-  }
-}
-
-/** Passes bytes on as they are, both ways, and keeps what went to the engine. */
-async function startTap(origin: string) {
-  const { hostname, port } = new URL(origin)
-  const pieces: Buffer[] = []
-  const server = createServer({ allowHalfOpen: true }, caller => {
-    const engine = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
-    caller.on('data', piece => pieces.push(Buffer.from(piece)))
-    caller.pipe(engine).pipe(caller)
-    caller.on('error', () => engine.destroy()).on('close', () => engine.destroy())
-    engine.on('error', () => caller.destroy()).on('close', () => caller.destroy())
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    heard: () => Buffer.concat(pieces).toString('latin1'),
-    close: () => void server.close().unref()
+    auditLines,
+    async auditOf(requestId) {
+      const find = () => auditLines().find(line => line['http.request.id'] === requestId)
+      await until(`the audit line of ${requestId} is there`, 5_000, () => find() !== undefined)
+      return find() ?? {}
+    }
   }
 }

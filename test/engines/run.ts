@@ -1,35 +1,53 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { after, Children } from './children.ts'
-import { type Gate, startGate } from './gate.ts'
-import { JOURNEYS } from './journeys.ts'
-import { type Engine, installVllm, startVllm } from './vllm.ts'
+import { seconds } from './journey.ts'
+import { routeJourneys } from './journeys/routes.ts'
+import { PARTS, type Stage } from './parts.ts'
+import { recordPass } from './passed.ts'
 
-const HELP = `Usage: npm run test:engines -- [--only TEXT] [--keep]
+const HELP = `Usage: npm run test:engines -- [--part NAME]… [--only TEXT] [--keep]
 
-Tries the gate before a real, unmodified vLLM on the CPU, with a tiny model of random weights. The first run installs the
-engine into \${XDG_CACHE_HOME:-~/.cache}/tollgate-test-engines: some gigabytes, and Python 3.11 to 3.13.
+Tries the gate before real, unmodified engines on the CPU, with tiny models of random weights, and with real client
+libraries. The first run installs them into \${XDG_CACHE_HOME:-~/.cache}/tollgate-test-engines: some gigabytes, and Python
+3.11 to 3.13.
 
-  --only TEXT   only the sentences that contain TEXT; nothing is recorded
-  --keep        leaves the folder with the logs of the engine and the gate
+  --part NAME   only this part; several may be named:
+${Object.entries(PARTS)
+  .map(([name, { what }]) => `                  ${name.padEnd(8)} ${what}`)
+  .join('\n')}
+  --only TEXT   only the sentences that contain TEXT; nothing is recorded. With --part, no other engine is started
+  --keep        leaves the folder with the logs of the engines and the gate
 `
-const LIMIT_MS = 30 * 60_000
-const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+/** With everything to be installed. A whole pass of what is installed takes a third of it. */
+const LIMIT_MS = 45 * 60_000
+const SENTENCE_LIMIT_MS = 120_000
 const say = (line: string) => process.stderr.write(`# ${line}\n`)
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, keep: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
+  options: {
+    part: { type: 'string', multiple: true },
+    only: { type: 'string' },
+    keep: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' }
+  }
 })
 if (values.help) {
   process.stdout.write(HELP)
   process.exit()
 }
+const unknown = values.part?.find(name => !Object.hasOwn(PARTS, name))
+if (unknown !== undefined) {
+  say(`there is no part ${unknown}: ${Object.keys(PARTS).join(', ')}`)
+  process.exit(2)
+}
 
-const children = new Children()
 const dir = mkdtempSync(join(tmpdir(), 'tollgate-engines-'))
+/** Those of the part that is being tried. */
+let children = new Children()
 let isEnding = false
 
 /** Whatever happened: nothing stays behind. */
@@ -53,30 +71,58 @@ setTimeout(() => {
   void end(1)
 }, LIMIT_MS).unref()
 
+/** What came of sentences. */
+interface Count {
+  readonly passed: number
+  readonly failed: number
+}
+
 async function main(): Promise<number> {
-  const venv = await installVllm(children, say)
-  const engine = await startVllm(children, { venv, dir, say })
-  if (values.only === undefined) await recordRoutes(engine)
-  const gate = await startGate(children, engine, dir)
-  say(`the gate is open on ${gate.origin}`)
-  const { passed, failed } = await tryAll(gate, engine)
-  gate.close()
-  if (failed === 0 && values.only === undefined) recordPass(engine, passed)
+  let [passed, failed] = [0, 0]
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (values.part !== undefined && !values.part.includes(name)) continue
+    const startedAtMs = performance.now()
+    const count = await tryPart(name, part.open).catch(error => {
+      if (!isEnding) console.log(`not ok - ${name}: ${error instanceof Error ? error.message : error}`)
+      return { passed: 0, failed: 1 }
+    })
+    passed += count.passed
+    failed += count.failed
+    if (isEnding) break
+    say(`${name}: ${count.passed} passed, ${count.failed} failed, in ${seconds(performance.now() - startedAtMs)}`)
+    await children.endAll()
+    children = new Children()
+  }
   console.log(`${passed} passed, ${failed} failed`)
   return failed === 0 && passed > 0 ? 0 : 1
 }
 
-async function tryAll(gate: Gate, engine: Engine): Promise<{ passed: number; failed: number }> {
+async function tryPart(name: string, open: (typeof PARTS)[string]['open']): Promise<Count> {
+  const folder = join(dir, name)
+  mkdirSync(folder)
+  const stage = await open({ children, dir: folder, say })
+  try {
+    if (values.only === undefined) await recordRoutes(stage)
+    const count = await tryAll(stage)
+    if (count.failed === 0 && values.only === undefined) recordPass(name, stage.cast, count.passed)
+    return count
+  } finally {
+    stage.close?.()
+  }
+}
+
+async function tryAll({ record, journeys }: Stage): Promise<Count> {
   let [passed, failed] = [0, 0]
-  for (const { sentence, pending, run } of JOURNEYS) {
+  for (const { sentence, pending, run } of [...routeJourneys(record), ...journeys]) {
     if (values.only !== undefined && !sentence.includes(values.only)) continue
     if (pending) {
       console.log(`todo - ${sentence}`)
       continue
     }
+    const tooLong = after(SENTENCE_LIMIT_MS).then(() => Promise.reject(new Error('not within 120 s')))
+    tooLong.catch(() => {})
     try {
-      const tooLong = after(120_000).then(() => Promise.reject(new Error('not within 120 s')))
-      const figures = await Promise.race([run({ gate, engine }), tooLong])
+      const figures = await Promise.race([run(), tooLong])
       passed++
       console.log(`ok - ${sentence}${figures === undefined ? '' : ` # ${figures}`}`)
     } catch (error) {
@@ -87,32 +133,13 @@ async function tryAll(gate: Gate, engine: Engine): Promise<{ passed: number; fai
   return { passed, failed }
 }
 
-/** Writes down every route of this release, so that a test can tell when one is not classified. */
-async function recordRoutes(engine: Engine): Promise<void> {
-  const record = { engine: engine.name, version: engine.version, ...(await engine.routes()) }
-  mkdirSync(here('recorded'), { recursive: true })
-  writeFileSync(here(`recorded/${engine.name}-${engine.version}.json`), `${JSON.stringify(record, null, 2)}\n`)
+/** Writes down every route of these releases, so that a test can tell when one is not classified. */
+async function recordRoutes({ record }: Stage): Promise<void> {
+  for (const [name, engine] of Object.entries(record)) {
+    const found = { engine: engine.name, version: engine.version, ...(await engine.routes()) }
+    const file = fileURLToPath(new URL(`recorded/${name}.json`, import.meta.url))
+    writeFileSync(file, `${JSON.stringify(found, null, 2)}\n`)
+  }
 }
 
-/** One row per engine and version: the last time that every sentence was true. */
-function recordPass(engine: Engine, sentences: number): void {
-  const file = here('PASSED.md')
-  const head = `# Passed
-
-Written by \`npm run test:engines\` when every sentence was true.
-
-| engine | version | date | sentences |
-| --- | --- | --- | --- |
-`
-  const mine = `| ${engine.name} | ${engine.version} |`
-  const rows = (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').slice(head.split('\n').length - 1)
-  const others = rows.filter(row => row.startsWith('| ') && !row.startsWith(mine))
-  const row = `${mine} ${new Date().toISOString().slice(0, 10)} | ${sentences} |`
-  writeFileSync(file, `${head}${[...others, row].sort().join('\n')}\n`)
-}
-
-const code = await main().catch(error => {
-  if (!isEnding) console.log(`not ok - ${error instanceof Error ? error.message : error}`)
-  return 1
-})
-await end(code)
+await end(await main())

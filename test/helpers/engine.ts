@@ -21,7 +21,7 @@ export interface EngineDouble {
 
 /** Starts an engine that does what its script says; it ends with the test. Those of `flavours/` do as real ones do. */
 export async function startEngine(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   options: { models?: string[]; requireKey?: string } = {}
 ): Promise<EngineDouble> {
   const { origin, pid, ask, until, kill } = await startDouble<EngineEvent>(
