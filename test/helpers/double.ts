@@ -18,7 +18,7 @@ type Hello = { readonly hello: number }
 
 /** Starts the module as a process; it ends with the test. It says `{ hello: port }`, `{ id, value }` and events with a `kind`. */
 export async function startDouble<Event extends { readonly kind: string }>(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   module: URL,
   env: NodeJS.ProcessEnv
 ): Promise<Double<Event>> {
