@@ -14,6 +14,7 @@ import { createClientResolver } from './identify/client-ip.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
 import { createLearner } from './route/learner.ts'
 import { createRouteTable } from './route/table.ts'
+import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
 import type { NowMs } from './time.ts'
 
@@ -50,21 +51,28 @@ export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; ra
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
 
+  const policy = createPolicy(config.authorize)
+  const rules: Rules = {
+    names: new Set(config.accept.names),
+    resolveClient: createClientResolver(config.identify),
+    verifier,
+    inspection: {
+      endpoints: createEndpoints(config.inspect),
+      options: config.inspect,
+      mayMultimodal: policy.mayMultimodal
+    },
+    policy,
+    table: createRouteTable(config.route, { learned: learner.learned }),
+    shaper: createShaper(config.shape, { nowMs })
+  }
+
   return {
     app: {
       log,
       nowMs,
       limits: LIMITS,
-      names: config.accept.names,
       tls: config.accept.tls === null ? null : readTls(config.accept.tls),
-      resolveClient: createClientResolver(config.identify),
-      verify: verifier.verify,
-      recheck: verifier.recheck,
-      inspect: config.inspect,
-      endpoints: createEndpoints(config.inspect),
-      policy: createPolicy(config.authorize),
-      table: createRouteTable(config.route, { learned: learner.learned }),
-      shaper: createShaper(config.shape, { nowMs }),
+      rules: () => rules,
       transport,
       audit: exchange => sink.write(auditRecord(exchange))
     },

@@ -168,6 +168,16 @@ export interface Target {
  */
 export type Ending = 'answered' | 'broken' | 'client_left'
 
+/** What an exchange begins with. */
+export interface ExchangeInit {
+  readonly id: string
+  readonly startedAtMs: Ms
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly upgrade?: Upgrade | null
+}
+
 /**
  * One request, from its first header to the close of its connection.
  *
@@ -212,7 +222,7 @@ export class Exchange {
   #call: Call | undefined
   #target: Target | undefined
 
-  constructor(init: { id: string; startedAtMs: Ms; method: string; path: string; upgrade?: Upgrade | null }) {
+  constructor(init: ExchangeInit) {
     this.id = init.id
     this.startedAtMs = init.startedAtMs
     this.method = init.method

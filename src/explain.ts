@@ -47,7 +47,8 @@ export interface Question {
 
 /** Walks the rooms in their order and stops at the first that refuses. */
 export async function explain(world: World, question: Question): Promise<readonly Step[]> {
-  const { app } = world
+  const rules = world.app.rules()
+  const { endpoints, options } = rules.inspection
   const rawHeaders = ['Host', 'localhost', 'Authorization', `Bearer ${question.token}`]
   const steps: Step[] = []
   const walk = async <T>(
@@ -78,22 +79,26 @@ export async function explain(world: World, question: Question): Promise<readonl
     )
     await walk(
       'identify',
-      () => app.resolveClient(question.from, rawHeaders),
+      () => rules.resolveClient(question.from, rawHeaders),
       client => ({ ip: client.ip })
     )
-    const identity = await walk('authenticate', () => app.verify(readBearer(rawHeaders, question.path)), identityFacts)
+    const identity = await walk(
+      'authenticate',
+      () => rules.verifier.verify(readBearer(rawHeaders, question.path)),
+      identityFacts
+    )
     const { call, content } = await walk(
       'inspect',
-      () => readCall(app.endpoints.find(question.method, question.path), question.body, app.inspect.aliases),
+      () => readCall(endpoints.find(question.method, question.path), question.body, options.aliases),
       read => callFacts(read.call)
     )
     await walk(
       'authorize',
-      () => app.policy.authorize(identity, call),
+      () => rules.policy.authorize(identity, call),
       () => ({ scopes: [...identity.scopes] })
     )
     if (call.operation === 'models' || call.operation === 'model') {
-      const models = app.table.modelsOf(identity).filter(model => app.policy.mayUseModel(identity, model))
+      const models = rules.table.modelsOf(identity).filter(model => rules.policy.mayUseModel(identity, model))
       await walk(
         'route',
         () => {
@@ -104,13 +109,13 @@ export async function explain(world: World, question: Question): Promise<readonl
     } else {
       const target = await walk(
         'route',
-        () => app.table.choose(identity, call),
+        () => rules.table.choose(identity, call),
         found => ({ pool: found.pool, engine: found.engine, target: found.origin })
       )
       if (content !== null) {
         await walk(
           'shape',
-          () => app.shaper.shape({ content, call, identity, target }),
+          () => rules.shaper.shape({ content, call, identity, target }),
           ({ bytes, removed, reporting }) => ({ bytes: bytes.length, removed, usage: reporting?.mode ?? 'off' })
         )
       }

@@ -56,7 +56,7 @@ export const ServerSchema = Type.Object(
 export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path: string) => string): AcceptOptions {
   return {
     ...readListen(yaml.listen),
-    names: yaml.names,
+    names: yaml.names.map(name => name.toLowerCase()),
     tls: yaml.tls === undefined ? null : { certFile: resolve(yaml.tls.cert), keyFile: resolve(yaml.tls.key) },
     drainTimeoutMs: readDurationMs(yaml.drain.timeout)
   }

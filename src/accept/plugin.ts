@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Exchange } from '../exchange.ts'
+import type { Exchange, ExchangeInit } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { answerBrokenSocket } from './broken-socket.ts'
 import { checkHead } from './head.ts'
@@ -21,8 +21,10 @@ export type SettleStep = (exchange: Exchange) => void
 /** What `accept` is given. */
 export interface AcceptPluginOptions {
   readonly nowMs: NowMs
-  /** Accepted Host names; empty accepts every valid one. */
-  readonly names: readonly string[]
+  /** Makes the exchange of a request. */
+  readonly open: (init: ExchangeInit) => Exchange
+  /** Accepted Host names in lower case; empty accepts every valid one. */
+  readonly namesOf: (exchange: Exchange) => ReadonlySet<string>
   /** The way out, in order, once per request, however it ended. */
   readonly settle: readonly SettleStep[]
   /** A caller who takes nothing of what is written for so long is cut. */
@@ -31,8 +33,7 @@ export interface AcceptPluginOptions {
 
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
-  async (app, { nowMs, names, settle, readerStallMs }) => {
-    const accepted = new Set(names.map(name => name.toLowerCase()))
+  async (app, { nowMs, open, namesOf, settle, readerStallMs }) => {
     const onStall = cutStalledReader(readerStallMs)
 
     const latest = new WeakMap<Socket, ServerResponse>()
@@ -46,7 +47,7 @@ export default fp<AcceptPluginOptions>(
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, reply, done) => {
       const upgrade = upgradeOf(request.raw)
-      const exchange = new Exchange({
+      const exchange = open({
         id: request.id,
         startedAtMs: nowMs(),
         method: request.method,
@@ -73,7 +74,7 @@ export default fp<AcceptPluginOptions>(
       // Where Anthropic's libraries look for it.
       if (exchange.path.startsWith('/v1/messages')) reply.raw.setHeader('request-id', exchange.id)
       const { httpVersion, method, rawHeaders } = request.raw
-      checkHead({ httpVersion, method, rawHeaders, isUpgrade: upgrade !== null }, accepted)
+      checkHead({ httpVersion, method, rawHeaders, isUpgrade: upgrade !== null }, namesOf(exchange))
       done()
     })
   },

@@ -1,17 +1,17 @@
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Identity } from '../exchange.ts'
+import type { Exchange, Identity } from '../exchange.ts'
 import { readBearer } from './bearer.ts'
 import type { Verifier } from './verifier.ts'
 
 /** Writes whose token it is. A stranger's body is never read: this runs before. */
-export default fp<Pick<Verifier, 'verify'>>(
-  async (app, { verify }) => {
+export default fp<{ verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify'> }>(
+  async (app, { verifierOf }) => {
     app.addHook('onRequest', (request, _reply, done) => {
       const { exchange } = request
       let found: Identity | Promise<Identity>
       try {
-        found = verify(readBearer(request.raw.rawHeaders, exchange.path))
+        found = verifierOf(exchange).verify(readBearer(request.raw.rawHeaders, exchange.path))
       } catch (err) {
         done(errorFrom(err))
         return

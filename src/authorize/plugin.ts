@@ -1,11 +1,12 @@
 import fp from 'fastify-plugin'
+import type { Exchange } from '../exchange.ts'
 import type { Policy } from './policy.ts'
 
 /** Refuses what the bearer may not do. */
-export default fp<Pick<Policy, 'authorize'>>(
-  async (app, { authorize }) => {
+export default fp<{ policyOf: (exchange: Exchange) => Pick<Policy, 'authorize'> }>(
+  async (app, { policyOf }) => {
     app.addHook('preHandler', ({ exchange }, _reply, done) => {
-      authorize(exchange.identity, exchange.call)
+      policyOf(exchange).authorize(exchange.identity, exchange.call)
       done()
     })
   },

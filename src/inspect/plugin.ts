@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Identity } from '../exchange.ts'
+import type { Exchange, Identity } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
 import { readCall, readFormCall } from './call.ts'
 import { checkContent } from './content.ts'
@@ -9,12 +9,17 @@ import type { Endpoints, Found } from './endpoints.ts'
 import { readForm } from './form.ts'
 import type { InspectOptions } from './options.ts'
 
-/** What `inspect` is given. */
-export interface InspectPluginOptions {
+/** What `inspect` looks a request up in. */
+export interface Inspection {
   readonly endpoints: Endpoints
   readonly options: InspectOptions
   /** Who may send more than text may send longer bodies. */
   readonly mayMultimodal: (identity: Identity) => boolean
+}
+
+/** What `inspect` is given. */
+export interface InspectPluginOptions {
+  readonly inspectionOf: (exchange: Exchange) => Inspection
 }
 
 interface Asked {
@@ -24,13 +29,15 @@ interface Asked {
 
 /** Finds the route before the body is read, reads the body once within its bound, and writes what is asked. */
 export default fp<InspectPluginOptions>(
-  async (app, { endpoints, options, mayMultimodal }) => {
+  async (app, { inspectionOf }) => {
     const askedBy = new WeakMap<FastifyRequest, Asked>()
 
     app.addHook('onRequest', (request, _reply, done) => {
+      const { exchange } = request
+      const { endpoints, options, mayMultimodal } = inspectionOf(exchange)
       const found = endpoints.find(request.method, request.originalUrl)
-      const limitBytes = mayMultimodal(request.exchange.identity) ? options.bodyMultimodalBytes : options.bodyTextBytes
-      if (found.endpoint.model === 'events' && request.exchange.upgrade === null) {
+      const limitBytes = mayMultimodal(exchange.identity) ? options.bodyMultimodalBytes : options.bodyTextBytes
+      if (found.endpoint.model === 'events' && exchange.upgrade === null) {
         throw new GateError('TOLLGATE_INSPECT_UPGRADE')
       }
       checkContent(found.endpoint, request.headers, limitBytes)
@@ -53,10 +60,11 @@ export default fp<InspectPluginOptions>(
       const asked = askedBy.get(request)
       if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
       const body = Buffer.isBuffer(request.body) ? request.body : null
-      request.exchange.bytesIn = body?.length ?? 0
       const { exchange } = request
+      const { aliases } = inspectionOf(exchange).options
+      exchange.bytesIn = body?.length ?? 0
       if (asked.found.endpoint.model !== 'form') {
-        const { call, content } = readCall(asked.found, body, options.aliases)
+        const { call, content } = readCall(asked.found, body, aliases)
         exchange.call = call
         exchange.content = content
         done()
@@ -64,7 +72,7 @@ export default fp<InspectPluginOptions>(
       }
       readForm(body ?? Buffer.alloc(0), request.headers['content-type'] ?? '')
         .then(form => {
-          exchange.call = readFormCall(asked.found, form, options.aliases)
+          exchange.call = readFormCall(asked.found, form, aliases)
           exchange.form = form
         })
         .then(() => done(), done)

@@ -1,25 +1,25 @@
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Call, Exchange, Identity } from '../exchange.ts'
+import type { Call, Exchange } from '../exchange.ts'
 import { type NowMs, secFromMs } from '../time.ts'
 import { modelCard, modelList } from './models-list.ts'
 import type { RouteTable } from './table.ts'
 
 /** What `route` is given. */
 export interface RoutePluginOptions {
-  readonly table: RouteTable
+  readonly tableOf: (exchange: Exchange) => RouteTable
   /** Whether the token opens some call of the model: others are not listed. */
-  readonly mayUseModel: (identity: Identity, model: string) => boolean
+  readonly mayUseModel: (exchange: Exchange, model: string) => boolean
   readonly nowMs: NowMs
 }
 
 /** Writes to which engine the call goes. Questions for models are answered here and go to none. */
 export default fp<RoutePluginOptions>(
-  async (app, { table, mayUseModel, nowMs }) => {
+  async (app, { tableOf, mayUseModel, nowMs }) => {
     app.addHook('preHandler', ({ exchange }, reply, done) => {
       const answer = answerTo(exchange.call, exchange)
       if (answer === null) {
-        exchange.target = table.choose(exchange.identity, exchange.call)
+        exchange.target = tableOf(exchange).choose(exchange.identity, exchange.call)
         done()
         return
       }
@@ -29,9 +29,11 @@ export default fp<RoutePluginOptions>(
       reply.header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store').send(body)
     })
 
-    function answerTo({ operation, model }: Call, { identity }: Exchange): object | null {
+    function answerTo({ operation, model }: Call, exchange: Exchange): object | null {
       if (operation !== 'models' && operation !== 'model') return null
-      const names = table.modelsOf(identity).filter(name => mayUseModel(identity, name))
+      const names = tableOf(exchange)
+        .modelsOf(exchange.identity)
+        .filter(name => mayUseModel(exchange, name))
       const nowSec = secFromMs(nowMs())
       if (operation === 'models') return modelList(names, nowSec)
       if (model === null || !names.includes(model)) {

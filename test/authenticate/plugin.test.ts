@@ -38,7 +38,7 @@ async function fixture(t: Test, verify: (token: string) => Identity | Promise<Id
     )
   )
   app.setErrorHandler((err, _request, reply) => reply.code(err instanceof GateError ? err.row.status : 500).send(err))
-  await app.register(authenticate, { verify })
+  await app.register(authenticate, { verifierOf: () => ({ verify }) })
   app.all('/*', async request => request.exchange.identity.sub)
   t.teardown(() => app.close())
   const ask = async (headers: Record<string, string>, url = '/v1/chat/completions') =>

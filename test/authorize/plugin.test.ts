@@ -27,7 +27,7 @@ t.test('a call that the token does not allow never comes to the handler', async 
   let handled = 0
   app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
   await app.register(inspect)
-  await app.register(authorizePlugin, { authorize: policy.authorize })
+  await app.register(authorizePlugin, { policyOf: () => policy })
   app.get('/', (_request, reply) => {
     handled++
     reply.send({ code: 'passed' })
@@ -43,6 +43,6 @@ t.test('without the room before it the gate does not start', async t => {
   const app = fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => {
-    await app.register(authorizePlugin, { authorize: () => {} })
+    await app.register(authorizePlugin, { policyOf: () => ({ authorize: () => {} }) })
   })
 })

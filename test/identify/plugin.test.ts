@@ -20,8 +20,9 @@ const accept = fp(
 async function listen(t: Test, trustedProxies: string[]): Promise<number> {
   const app = fastify()
   t.teardown(() => app.close())
+  const resolve = createClientResolver({ trustedProxies })
   await app.register(accept)
-  await app.register(identify, { resolve: createClientResolver({ trustedProxies }) })
+  await app.register(identify, { resolverOf: () => resolve })
   app.get('/', (request, reply) => reply.send(request.exchange.client))
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
 }
@@ -43,6 +44,6 @@ t.test('without the room before it the gate does not start', async t => {
   const app = fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => {
-    await app.register(identify, { resolve: createClientResolver({ trustedProxies: [] }) })
+    await app.register(identify, { resolverOf: () => createClientResolver({ trustedProxies: [] }) })
   })
 })

@@ -61,11 +61,9 @@ async function listen(t: Test): Promise<World> {
   await app.register(accept)
   await app.register(async gated => {
     await gated.register(authenticate)
-    await gated.register(inspect, {
-      endpoints: createEndpoints(options),
-      options,
-      mayMultimodal: ({ sub }: Identity) => sub === 'painter'
-    })
+    const mayMultimodal = ({ sub }: Identity) => sub === 'painter'
+    const inspection = { endpoints: createEndpoints(options), options, mayMultimodal }
+    await gated.register(inspect, { inspectionOf: () => inspection })
     gated.all('/*', (request, reply) => {
       calls.push(request.exchange.call)
       exchanges.push(request.exchange)

@@ -38,7 +38,11 @@ t.test('a call gets its target, questions for models are answered here, a foreig
   )
   app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
   await app.register(authorize)
-  await app.register(route, { table, mayUseModel: (_identity, model) => model !== 'secret', nowMs: () => 5_000 })
+  await app.register(route, {
+    tableOf: () => table,
+    mayUseModel: (_exchange, model) => model !== 'secret',
+    nowMs: () => 5_000
+  })
   app.get('/', (request, reply) => reply.send({ target: request.exchange.known.target ?? null }))
   const ask = async (operation: string, team: string, model = 'm') =>
     (await app.inject({ url: '/', headers: { 'x-operation': operation, 'x-team': team, 'x-model': model } })).json()
