@@ -47,6 +47,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     // The way out, in order, once per request, however it ended.
     settle: [
       measure,
+      function leave(exchange) {
+        exchange.lease?.release()
+      },
       function write(exchange) {
         deps.audit(exchange)
       }

@@ -123,6 +123,30 @@ export const CODES = {
     ...value,
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
+  TOLLGATE_ROUTE_FULL: {
+    ...engine,
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'Too many requests are waiting for this model.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
+  TOLLGATE_ROUTE_LATE: {
+    ...engine,
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'The request has waited too long for a free engine.',
+    retryAfterSec: 5,
+    shouldRetry: true
+  },
+  TOLLGATE_ROUTE_BUSY: {
+    ...engine,
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'All engines of this model have asked for a pause.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
   TOLLGATE_ROUTE_UNKNOWN: {
     ...engine,
     status: 503,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 import { LIMITS } from './accept/server-options.ts'
@@ -5,14 +6,15 @@ import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
 import { auditRecord } from './audit/record.ts'
 import { openAuditSink } from './audit/sink.ts'
-import { createKeySets } from './authenticate/keys.ts'
-import { createVerifier } from './authenticate/verifier.ts'
+import { createAuthenticator } from './authenticate/authenticator.ts'
 import { createPolicy } from './authorize/policy.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
-import { createLearner } from './route/learner.ts'
+import { createLearner, type LearnedPool } from './route/learner.ts'
+import { Pool } from './route/pool.ts'
+import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
@@ -23,7 +25,12 @@ export interface World {
   readonly app: AppDeps
   /** What `/readyz` looks at. */
   readonly checks: () => readonly Check[]
-  /** Begins to fetch keys and to learn models. Returns at once. */
+  /**
+   * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
+   * what is known of engines stay where nothing of theirs changed. The listeners and the audit log are not followed.
+   */
+  follow(config: Config): void
+  /** Begins to fetch keys, to learn models and to ask after engines. Returns at once. */
   start(): void
   /** Resolves when every key set has keys and every learned pool its models; may never. */
   ready(): Promise<void>
@@ -35,67 +42,100 @@ export interface World {
  * Builds the real world from a configuration. Opens the audit log; touches no network before `start`.
  * @throws AuditLogError
  */
-export function buildDeps(config: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
+export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
-  const keySets = createKeySets(config.authenticate.issuers, { nowMs, random, log })
-  const verifier = createVerifier(config.authenticate, { keySets, nowMs })
-  const transport = createTransport(config.forward)
-  const learner = createLearner({
-    pools: [...config.route.pools.values()].filter(pool => pool.models === null),
-    fetchModels: transport.fetchModels,
-    random,
-    log
-  })
-  const sink = openAuditSink(config.audit.to === 'stdout' ? 1 : config.audit.to.file, {
+  const own = randomBytes(32)
+  const authenticator = createAuthenticator({ nowMs, random, log })
+  const transport = createTransport(first.forward)
+  const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const prober = createProber({ ask: transport.ask, nowMs, random, log })
+  const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
+  const pools = new Map<string, Pool>()
+  let isStarted = false
+  let config: Config
+  let rules: Rules
 
-  const policy = createPolicy(config.authorize)
-  const rules: Rules = {
-    names: new Set(config.accept.names),
-    resolveClient: createClientResolver(config.identify),
-    verifier,
-    inspection: {
-      endpoints: createEndpoints(config.inspect),
-      options: config.inspect,
+  function follow(next: Config): void {
+    // What could throw comes before the first thing that changes.
+    const policy = createPolicy(next.authorize)
+    const inspection = {
+      endpoints: createEndpoints(next.inspect),
+      options: next.inspect,
       mayMultimodal: policy.mayMultimodal
-    },
-    policy,
-    table: createRouteTable(config.route, { learned: learner.learned }),
-    shaper: createShaper(config.shape, { nowMs })
+    }
+    const resolveClient = createClientResolver(next.identify)
+    const shaper = createShaper(next.shape, { own, nowMs })
+
+    config = next
+    transport.follow(next.forward)
+    learner.follow(learnedPools(next))
+    followPools(next)
+    if (isStarted) prober.follow(pools.values())
+    rules = {
+      names: new Set(next.accept.names),
+      resolveClient,
+      verifier: authenticator.follow(next.authenticate),
+      inspection,
+      policy,
+      table: createRouteTable(next.route.teams, new Map(pools)),
+      shaper
+    }
   }
+
+  function followPools({ route }: Config): void {
+    for (const name of pools.keys()) if (!route.pools.has(name)) pools.delete(name)
+    for (const [name, options] of route.pools) {
+      const known = pools.get(name)
+      if (known === undefined) pools.set(name, new Pool(options, { nowMs, random, learned: learner.learned, log }))
+      else known.configure(options)
+    }
+  }
+
+  follow(first)
 
   return {
     app: {
       log,
       nowMs,
       limits: LIMITS,
-      tls: config.accept.tls === null ? null : readTls(config.accept.tls),
+      tls: first.accept.tls === null ? null : readTls(first.accept.tls),
       rules: () => rules,
       transport,
       audit: exchange => sink.write(auditRecord(exchange))
     },
     checks: () =>
-      [...keySets.values()].map(set => {
+      authenticator.keySets.map(set => {
         const { name, ready, ageMs, lastError, kids } = set.status()
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
+    follow,
     start() {
-      for (const set of keySets.values()) set.start()
+      isStarted = true
+      authenticator.start()
       learner.start()
+      prober.follow(pools.values())
     },
     async ready() {
-      await Promise.all([...keySets.values()].map(set => set.ready()))
+      await Promise.all(authenticator.keySets.map(set => set.ready()))
       await Promise.all([...config.route.pools.values()].map(pool => pool.models ?? learner.ready(pool.name)))
     },
     async close() {
+      prober.close()
       learner.close()
-      for (const set of keySets.values()) set.close()
+      authenticator.close()
       transport.close()
       await sink.close()
     }
   }
+}
+
+function learnedPools({ route }: Config): readonly LearnedPool[] {
+  return [...route.pools.values()]
+    .filter(pool => pool.models === null)
+    .map(({ name, targets }) => ({ name, targets: targets.map(({ origin }) => origin) }))
 }
 
 /** Reads the certificate and key that the listener shows. @throws the file system's error */

@@ -160,6 +160,28 @@ export interface Target {
 }
 
 /**
+ * A call's place in a pool, from `route` to the way out: what `forward` tells of the target, and where it asks for
+ * another one.
+ */
+export interface Lease {
+  readonly target: Target
+  /** The target answered with this status, before its first byte. @param retryAfterSec for how long it wants no more */
+  answered(status: number, retryAfterSec: number | null): void
+  /** A piece of the answer came. */
+  progressed(): void
+  /** The target gave no answer. */
+  failed(error: GateError): void
+  /**
+   * Moves to a target that has not been tried, for a call that no engine can have begun. The same one is tried once more
+   * when there is no other.
+   * @returns null when there is none, or too much was tried again of late
+   */
+  move(): Target | null
+  /** Gives the place back. Once, however the call ended. */
+  release(): void
+}
+
+/**
  * How an exchange ended.
  *
  * `answered`: the whole answer, or the whole refusal, was handed to the socket.
@@ -215,6 +237,10 @@ export class Exchange {
   unreadEvents = 0
   /** Fields of the body that the engine does not get, for the log. */
   removed: readonly string[] = []
+  /** The place in the pool, from `route` on; null for calls that go to no engine. */
+  lease: Lease | null = null
+  /** How often the call was sent on its way. */
+  attempts = 0
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
   #client: Client | undefined

@@ -107,12 +107,18 @@ export async function explain(world: World, question: Question): Promise<readonl
         () => ({ answer: 'the gate lists the models itself', models })
       )
     } else {
-      const target = await walk(
+      const { targets } = await walk(
         'route',
-        () => rules.table.choose(identity, call),
-        found => ({ pool: found.pool, engine: found.engine, target: found.origin })
+        () => rules.table.find(identity, call),
+        pool => ({
+          pool: pool.name,
+          engine: pool.options.engine,
+          balance: pool.options.balance,
+          targets: pool.targets.map(({ target }) => target.origin)
+        })
       )
-      if (content !== null) {
+      const target = targets[0]?.target
+      if (content !== null && target !== undefined) {
         await walk(
           'shape',
           () => rules.shaper.shape({ content, call, identity, target }),

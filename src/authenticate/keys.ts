@@ -51,6 +51,11 @@ export function createKeySets(issuers: readonly IssuerOptions[], deps: KeySetDep
   return new Map(issuers.map(options => [options.issuer, new IssuerKeys(options, deps, fetches)]))
 }
 
+/** The keys of one issuer. @param fetches bounds how many sets load at once */
+export function createKeySet(options: IssuerOptions, deps: KeySetDeps, fetches: Turnstile): KeySet {
+  return new IssuerKeys(options, deps, fetches)
+}
+
 const MAX_FETCHES = 4
 /** Node's timers end here; a longer one would fire at once, again and again. */
 const MAX_TIMER_MS: Ms = 2 ** 31 - 1

@@ -15,20 +15,37 @@ import {
   originOf,
   PoolSchemaParts,
   type PoolYaml,
+  TargetSchemaParts,
+  TargetUrlSchema,
   targetOptions
 } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
-import { type RouteOptions, routeOptions, TeamSchema } from '../route/options.ts'
+import {
+  poolOptions,
+  type RouteOptions,
+  RoutePoolSchemaParts,
+  type RoutePoolYaml,
+  RouteTargetSchemaParts,
+  routeOptions,
+  TeamSchema
+} from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
+
+const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
 
 const PoolSchema = Type.Object(
   {
     engine: Type.Enum([...ENGINES], {
       description: 'What the targets run; `openai` is any OpenAI-compatible server or router.'
     }),
-    targets: PoolSchemaParts.targets,
+    targets: Type.Array(
+      Type.Union([TargetUrlSchema, TargetSchema], {
+        expected: 'a URL such as http://gpu1:8000, or { url, ca, weight }'
+      }),
+      { minItems: 1, description: 'The engines: a URL each, or `{ url, … }`. Certificates are always verified.' }
+    ),
     models: Type.Optional(
       Type.Array(Type.String({ minLength: 1 }), {
         minItems: 1,
@@ -38,7 +55,7 @@ const PoolSchema = Type.Object(
     api_key: PoolSchemaParts.api_key,
     usage: UsageSchema,
     isolate_cache: IsolateCacheSchema,
-    balance: Type.Enum(['round_robin'], { default: 'round_robin', description: 'How a target is chosen.' }),
+    ...RoutePoolSchemaParts,
     timeouts: PoolSchemaParts.timeouts
   },
   { additionalProperties: false, description: 'A pool of engines that serve the same.' }
@@ -78,6 +95,8 @@ export const FileSchema = Type.Object(
   { additionalProperties: false }
 )
 
+type Target = Static<typeof TargetSchema>
+
 /** The file after validation, with its defaults in place. */
 export type FileYaml = Static<typeof FileSchema>
 
@@ -113,12 +132,17 @@ export function configFrom(yaml: FileYaml, file: string): Config {
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
     route: routeOptions(
-      pools.map(([name, pool]) => ({
-        name,
-        engine: pool.engine as Engine,
-        targets: pool.targets.map(originOf as (target: unknown) => string),
-        models: pool.models ?? null
-      })),
+      pools.map(([name, pool]) =>
+        poolOptions(
+          name,
+          pool as RoutePoolYaml,
+          (pool.targets as (string | Target)[]).map(target => ({
+            origin: originOf(target),
+            weight: (typeof target === 'string' ? undefined : target.weight) ?? 1,
+            maxInflight: (typeof target === 'string' ? undefined : target.max_inflight) ?? Number.POSITIVE_INFINITY
+          }))
+        )
+      ),
       yaml.teams
     ),
     shape: shapeOptions(

@@ -27,7 +27,7 @@ export class Connections {
       timeout: target.timeouts.connectMs,
       rejectUnauthorized: true,
       allowH2: false,
-      ...(target.ca === null ? {} : { ca: target.ca })
+      ...tlsOf(target)
     })
   }
 
@@ -85,4 +85,9 @@ export class Connections {
     this.#size++
     return connection
   }
+}
+
+/** What a connection to a target trusts, and what it shows of itself. Certificates are always verified. */
+export function tlsOf({ ca, cert, key }: Pick<TargetOptions, 'ca' | 'cert' | 'key'>) {
+  return { ...(ca === null ? {} : { ca }), ...(cert === null || key === null ? {} : { cert, key }) }
 }

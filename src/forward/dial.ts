@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
 import { GateError } from '../errors.ts'
 import type { Bytes } from '../units.ts'
+import { tlsOf } from './connections.ts'
 import { type FailurePoint, failureFrom } from './failures.ts'
 import type { TargetOptions } from './options.ts'
 import { MAX_ERROR_BYTES, rejectionFrom } from './rejection.ts'
@@ -26,7 +27,7 @@ export function dial(init: DialInit): WebSocket {
   const socket = new WebSocket(`${target.origin.replace(/^http/, 'ws')}${path}`, {
     headers: Object.fromEntries(headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1] ?? '']] : []))),
     rejectUnauthorized: true,
-    ...(target.ca === null ? {} : { ca: target.ca }),
+    ...tlsOf(target),
     followRedirects: false,
     perMessageDeflate: false,
     maxPayload: maxMessageBytes,

@@ -11,6 +11,9 @@ export interface TargetOptions {
   readonly apiKey: string | null
   /** PEM text of the authority that signs the engine's certificate, or null for the system's. */
   readonly ca: string | null
+  /** PEM texts of the gate's own certificate and its key, or null when the engine asks for none. */
+  readonly cert: string | null
+  readonly key: string | null
   readonly timeouts: Timeouts
 }
 
@@ -44,32 +47,27 @@ export function messageLimit(bodyBytes: Bytes): Bytes {
 /** Less than any load balancer waits (engines.md section 3.1). */
 export const HEARTBEAT_MS: Ms = 15_000
 
-const url = Type.String({
+/** Where an engine is. */
+export const TargetUrlSchema = Type.String({
   description: 'Scheme, host and port of the engine.',
   format: 'target-url',
   expected: 'a URL such as http://gpu1:8000, without path, query or password'
 })
 
+/** The part of an item of the YAML key `pools.*.targets` that forwarding needs. */
+export const TargetSchemaParts = {
+  url: TargetUrlSchema,
+  ca: Type.Optional(
+    Type.String({ minLength: 1, description: 'PEM file of the authority that signs its certificate.' })
+  ),
+  cert: Type.Optional(
+    Type.String({ minLength: 1, description: "PEM file of the gate's own certificate, where the engine asks for one." })
+  ),
+  key: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the private key of `cert`.' }))
+}
+
 /** The part of an item of the YAML key `pools` that forwarding needs. */
 export const PoolSchemaParts = {
-  targets: Type.Array(
-    Type.Union(
-      [
-        url,
-        Type.Object(
-          {
-            url,
-            ca: Type.Optional(
-              Type.String({ minLength: 1, description: 'PEM file of the authority that signs its certificate.' })
-            )
-          },
-          { additionalProperties: false }
-        )
-      ],
-      { expected: 'a URL such as http://gpu1:8000, or { url, ca }' }
-    ),
-    { minItems: 1, description: 'The engines: a URL each, or `{ url, ca }`. Certificates are always verified.' }
-  ),
   api_key: Type.Optional(
     Type.String({
       secret: true,
@@ -93,9 +91,17 @@ export const PoolSchemaParts = {
   )
 }
 
+/** One target as it stands in the file, when it is more than a URL. */
+export interface TargetYaml {
+  readonly url: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
 /** One pool as it stands in the file. */
 export interface PoolYaml {
-  readonly targets: readonly (string | { readonly url: string; readonly ca?: string })[]
+  readonly targets: readonly (string | TargetYaml)[]
   readonly api_key?: string
   readonly timeouts: {
     readonly connect: string
@@ -112,16 +118,22 @@ export function originOf(target: PoolYaml['targets'][number]): string {
 
 /** Reads the forwarding part of the key `pools`. @param read gives the text of a file beside the configuration */
 export function targetOptions(pool: string, yaml: PoolYaml, read: (path: string) => string): TargetOptions[] {
-  return yaml.targets.map(target => ({
-    pool,
-    origin: originOf(target),
-    apiKey: yaml.api_key ?? null,
-    ca: typeof target === 'string' || target.ca === undefined ? null : read(target.ca),
-    timeouts: {
-      connectMs: readDurationMs(yaml.timeouts.connect),
-      firstByteMs: readDurationMs(yaml.timeouts.first_byte),
-      idleMs: readDurationMs(yaml.timeouts.idle),
-      totalMs: readDurationMs(yaml.timeouts.total)
+  const readIf = (path: string | undefined) => (path === undefined ? null : read(path))
+  return yaml.targets.map(target => {
+    const { ca, cert, key }: Partial<TargetYaml> = typeof target === 'string' ? {} : target
+    return {
+      pool,
+      origin: originOf(target),
+      apiKey: yaml.api_key ?? null,
+      ca: readIf(ca),
+      cert: readIf(cert),
+      key: readIf(key),
+      timeouts: {
+        connectMs: readDurationMs(yaml.timeouts.connect),
+        firstByteMs: readDurationMs(yaml.timeouts.first_byte),
+        idleMs: readDurationMs(yaml.timeouts.idle),
+        totalMs: readDurationMs(yaml.timeouts.total)
+      }
     }
-  }))
+  })
 }

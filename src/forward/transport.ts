@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { isDeepStrictEqual } from 'node:util'
 import { GateError } from '../errors.ts'
 import type { Target } from '../exchange.ts'
+import type { Ms } from '../time.ts'
+import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
 import { Connections } from './connections.ts'
 import { requestHeaders } from './headers.ts'
@@ -20,31 +23,61 @@ export interface Transport {
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
   converse(init: Omit<SessionInit, 'target' | 'inFlight' | 'maxMessageBytes'>): void
+  /** Asks a target something for the gate itself, with GET. Rejects when it does not answer in time. */
+  ask(target: Target, path: string): Promise<Answer>
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
+  /** Follows a configuration. Targets that did not change keep their connections. */
+  follow(options: ForwardOptions): void
   /** Calls in flight. */
   readonly inFlight: number
   /** Ends idle connections; with `cut`, the calls in flight too. */
   close(options?: { cut: boolean }): void
 }
 
+/** Longer than any call waits before it goes out. */
+const RETIRED_MS: Ms = 3_600_000
+
 /** Opens the transport. No connection is made before a request asks for one. */
-export function createTransport(options: ForwardOptions): Transport {
-  const all = options.targets.map(target => new Connections(target))
-  const byPool = new Map<string, Map<string, Connections>>()
-  for (const connections of all) {
-    const { pool, origin } = connections.target
-    const byOrigin = byPool.get(pool) ?? new Map<string, Connections>()
-    byPool.set(pool, byOrigin.set(origin, connections))
-  }
+export function createTransport(first: ForwardOptions): Transport {
+  let options = first
+  let all: readonly Connections[] = []
+  let byPool = new Map<string, Map<string, Connections>>()
+  // Calls that were on their way to a target when it went, from a queue for example, still go there.
+  let retired: { readonly connections: Connections; readonly atMs: Ms }[] = []
   const inFlight = new Bag<Placed & { shutDown(): void }>()
   const connectionsTo = ({ pool, origin }: Target): Connections => {
-    const connections = byPool.get(pool)?.get(origin)
+    const connections =
+      byPool.get(pool)?.get(origin) ??
+      retired.findLast(({ connections: { target } }) => target.pool === pool && target.origin === origin)?.connections
     if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: origin })
     return connections
   }
 
+  const follow = (next: ForwardOptions) => {
+    const before = all
+    options = next
+    all = next.targets.map(
+      target => before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target)
+    )
+    byPool = new Map()
+    for (const connections of all) {
+      const { pool, origin } = connections.target
+      const byOrigin = byPool.get(pool) ?? new Map<string, Connections>()
+      byPool.set(pool, byOrigin.set(origin, connections))
+    }
+    const nowMs = performance.now()
+    retired = retired.filter(({ atMs }) => nowMs - atMs < RETIRED_MS)
+    for (const connections of before) {
+      if (all.includes(connections)) continue
+      connections.close()
+      retired.push({ connections, atMs: nowMs })
+    }
+  }
+  follow(first)
+
   return {
+    follow,
     get inFlight() {
       return inFlight.size
     },
@@ -69,45 +102,20 @@ export function createTransport(options: ForwardOptions): Transport {
       const { target } = connectionsTo(init.exchange.target)
       new Session({ ...init, target, inFlight, maxMessageBytes: options.maxMessageBytes })
     },
+    async ask(target, path) {
+      return await askEngine(connectionsTo(target), path)
+    },
     async fetchModels(origin) {
       const connections = all.find(({ target }) => target.origin === origin)
       if (connections === undefined) throw new TypeError('not a configured target')
-      return await fetchModelNames(connections)
+      const { status, body } = await askEngine(connections, '/v1/models')
+      if (status !== 200) throw new Error(`status ${status}`)
+      return namesOf(JSON.parse(body))
     },
     close({ cut } = { cut: false }) {
       for (const connections of all) connections.close()
       if (cut) for (const call of inFlight.all()) call.shutDown()
     }
-  }
-}
-
-const MAX_MODELS_BYTES = 1024 * 1024
-const MODELS_TIMEOUT_MS = 5_000
-
-async function fetchModelNames(connections: Connections): Promise<readonly string[]> {
-  const { apiKey } = connections.target
-  const connection = connections.take()
-  let isWhole = false
-  try {
-    const { statusCode, body } = await connection.client.request({
-      method: 'GET',
-      path: '/v1/models',
-      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
-      signal: AbortSignal.timeout(MODELS_TIMEOUT_MS)
-    })
-    const pieces: Buffer[] = []
-    let bytes = 0
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      bytes += piece.length
-      if (bytes > MAX_MODELS_BYTES) throw new Error('the list of models is too long')
-      pieces.push(piece)
-    }
-    isWhole = true
-    if (statusCode !== 200) throw new Error(`status ${statusCode}`)
-    return namesOf(JSON.parse(Buffer.concat(pieces).toString('utf8')))
-  } finally {
-    if (isWhole) connections.giveBack(connection)
-    else connections.drop(connection)
   }
 }
 

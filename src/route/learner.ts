@@ -1,13 +1,19 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Ms } from '../time.ts'
 
 /** What the learner is given. */
 export interface LearnerInit {
-  /** The pools whose models the configuration does not list. */
-  readonly pools: readonly { readonly name: string; readonly targets: readonly string[] }[]
   /** Reads the names of an engine's models; rejects when it does not answer with a list. */
   readonly fetchModels: (origin: string) => Promise<readonly string[]>
   readonly random: () => number
   readonly log: { warn(facts: object, message: string): void; info(facts: object, message: string): void }
+}
+
+/** A pool whose models the configuration does not list. */
+export interface LearnedPool {
+  readonly name: string
+  /** Origins. */
+  readonly targets: readonly string[]
 }
 
 /** Asks engines what they serve, in the background, and remembers the last answer. */
@@ -16,6 +22,8 @@ export interface Learner {
   learned(pool: string): readonly string[] | null
   /** Resolves when a pool has said what it serves; at once for pools that are not learned. */
   ready(pool: string): Promise<void>
+  /** Follows a configuration. What is known of a pool stays until its engines have said something else. */
+  follow(pools: readonly LearnedPool[]): void
   start(): void
   close(): void
 }
@@ -26,11 +34,27 @@ const REFRESH_MS: Ms = 30_000
 
 /** Makes a learner; it asks nobody before `start`. */
 export function createLearner(init: LearnerInit): Learner {
-  const lessons = new Map(init.pools.map(({ name, targets }) => [name, new Lesson(name, targets, init)]))
+  const lessons = new Map<string, Lesson>()
+  let isStarted = false
   return {
     learned: pool => lessons.get(pool)?.models ?? null,
     ready: async pool => await lessons.get(pool)?.ready,
+    follow(pools) {
+      for (const [name, lesson] of lessons) {
+        if (pools.some(pool => pool.name === name)) continue
+        lesson.close()
+        lessons.delete(name)
+      }
+      for (const { name, targets } of pools) {
+        const known = lessons.get(name)
+        const lesson = known ?? new Lesson(name, targets, init)
+        lessons.set(name, lesson)
+        if (known !== undefined) known.follow(targets)
+        else if (isStarted) lesson.ask()
+      }
+    },
     start() {
+      isStarted = true
       for (const lesson of lessons.values()) lesson.ask()
     },
     close() {
@@ -43,7 +67,7 @@ class Lesson {
   models: readonly string[] | null = null
   readonly ready: Promise<void>
   readonly #name: string
-  readonly #targets: readonly string[]
+  #targets: readonly string[]
   readonly #init: LearnerInit
   readonly #onReady: () => void
   /** Target → what it last said. */
@@ -63,11 +87,16 @@ class Lesson {
 
   /** Asks every target. One that does not answer is remembered as it was, and asked again sooner. */
   async ask(): Promise<void> {
-    const answers = await Promise.allSettled(this.#targets.map(origin => this.#init.fetchModels(origin)))
+    const targets = this.#targets
+    const answers = await Promise.allSettled(targets.map(origin => this.#init.fetchModels(origin)))
     if (this.#isClosed) return
+    if (targets !== this.#targets) {
+      this.#askIn(0)
+      return
+    }
     const errors: unknown[] = []
     answers.forEach((answer, i) => {
-      if (answer.status === 'fulfilled') this.#said.set(this.#targets[i] ?? '', answer.value)
+      if (answer.status === 'fulfilled') this.#said.set(targets[i] ?? '', answer.value)
       else errors.push(answer.reason)
     })
     // A list without a model that another target may serve would be a 404, which nobody tries again: all are heard first.
@@ -87,6 +116,14 @@ class Lesson {
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
   }
 
+  /** Other engines may serve something else: they are asked at once. */
+  follow(targets: readonly string[]): void {
+    if (isDeepStrictEqual(this.#targets, targets)) return
+    this.#targets = targets
+    for (const origin of this.#said.keys()) if (!targets.includes(origin)) this.#said.delete(origin)
+    if (this.#clock !== null) this.#askIn(0)
+  }
+
   close(): void {
     this.#isClosed = true
     if (this.#clock !== null) clearTimeout(this.#clock)
@@ -100,6 +137,7 @@ class Lesson {
   }
 
   #askIn(ms: Ms): void {
+    if (this.#clock !== null) clearTimeout(this.#clock)
     // A tenth more or less, so that many gates do not ask at the same moment.
     this.#clock = setTimeout(() => this.ask(), ms * (0.9 + 0.2 * this.#init.random()))
     this.#clock.unref()

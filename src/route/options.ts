@@ -1,5 +1,10 @@
 import Type, { type Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
+import type { Ms } from '../time.ts'
+import { DURATION, readDurationMs } from '../units.ts'
+import { BALANCES, type Balance } from './balance.ts'
+import type { HealthOptions } from './health.ts'
+import type { QueueOptions } from './queue.ts'
 
 /** What `route/` needs, from the YAML keys `pools`, `models` and `teams`. */
 export interface RouteOptions {
@@ -12,10 +17,93 @@ export interface RouteOptions {
 export interface PoolOptions {
   readonly name: string
   readonly engine: Engine
-  /** Origins, `scheme://host:port`. Never empty. */
-  readonly targets: readonly string[]
+  /** Never empty. */
+  readonly targets: readonly TargetPlace[]
   /** The models that the pool serves; null: learned from the engine's `/v1/models`. */
   readonly models: readonly string[] | null
+  readonly balance: Balance
+  /** Calls that its engines take together; without a limit unless given. */
+  readonly maxInflight: number
+  readonly queue: QueueOptions
+  readonly health: HealthOptions & { readonly everyMs: Ms }
+}
+
+/** One target of a pool. */
+export interface TargetPlace {
+  /** `scheme://host:port`. */
+  readonly origin: string
+  /** Its share of the calls, beside the others'. */
+  readonly weight: number
+  readonly maxInflight: number
+}
+
+/** The part of an item of the YAML key `pools` that routing needs. */
+export const RoutePoolSchemaParts = {
+  balance: Type.Enum([...BALANCES], {
+    default: 'least_inflight',
+    description:
+      'How a target is chosen: the one with the least to do, in turns, or the one of the session (`x-session-id`, else the ' +
+      'beginning of the prompt), which keeps its prefix cache warm.'
+  }),
+  max_inflight: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Calls that the pool takes at once; more wait in the queue.' })
+  ),
+  queue: Type.Object(
+    {
+      size: Type.Integer({ minimum: 0, default: 512, description: 'Calls that may wait.' }),
+      timeout: Type.String({ ...DURATION, default: '30s', description: 'How long a call may wait.' })
+    },
+    { additionalProperties: false, default: {}, description: 'Where calls wait for a free engine.' }
+  ),
+  health: Type.Object(
+    {
+      every: Type.String({
+        ...DURATION,
+        default: '5s',
+        description: 'How often engines are asked whether they are well.'
+      }),
+      fall: Type.Integer({
+        minimum: 1,
+        default: 3,
+        description: 'Questions without an answer that put an engine out.'
+      }),
+      rise: Type.Integer({ minimum: 1, default: 2, description: 'Answers that bring it back.' })
+    },
+    { additionalProperties: false, default: {}, description: 'When an engine is left out.' }
+  )
+}
+
+/** The part of an item of the YAML key `pools.*.targets` that routing needs. */
+export const RouteTargetSchemaParts = {
+  weight: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1000, description: 'Its share of the calls; 1 unless given.' })
+  ),
+  max_inflight: Type.Optional(Type.Integer({ minimum: 1, description: 'Calls that it takes at once.' }))
+}
+
+/** One pool as it stands in the file. */
+export interface RoutePoolYaml {
+  readonly engine: Engine
+  readonly models?: readonly string[]
+  readonly balance: Balance
+  readonly max_inflight?: number
+  readonly queue: { readonly size: number; readonly timeout: string }
+  readonly health: { readonly every: string; readonly fall: number; readonly rise: number }
+}
+
+/** Reads the routing part of an item of the key `pools`. */
+export function poolOptions(name: string, yaml: RoutePoolYaml, targets: readonly TargetPlace[]): PoolOptions {
+  const { engine, models, balance, max_inflight: maxInflight, queue, health } = yaml
+  return {
+    name,
+    engine,
+    targets,
+    models: models ?? null,
+    balance,
+    maxInflight: maxInflight ?? Number.POSITIVE_INFINITY,
+    queue: { size: queue.size, timeoutMs: readDurationMs(queue.timeout) },
+    health: { everyMs: readDurationMs(health.every), fall: health.fall, rise: health.rise }
+  }
 }
 
 /** One team. */

@@ -1,8 +1,9 @@
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Call, Exchange } from '../exchange.ts'
+import type { Call, Exchange, Lease } from '../exchange.ts'
 import { type NowMs, secFromMs } from '../time.ts'
 import { modelCard, modelList } from './models-list.ts'
+import { sessionKey } from './session-key.ts'
 import type { RouteTable } from './table.ts'
 
 /** What `route` is given. */
@@ -16,11 +17,23 @@ export interface RoutePluginOptions {
 /** Writes to which engine the call goes. Questions for models are answered here and go to none. */
 export default fp<RoutePluginOptions>(
   async (app, { tableOf, mayUseModel, nowMs }) => {
-    app.addHook('preHandler', ({ exchange }, reply, done) => {
+    app.addHook('preHandler', (request, reply, done) => {
+      const { exchange } = request
       const answer = answerTo(exchange.call, exchange)
       if (answer === null) {
-        exchange.target = tableOf(exchange).choose(exchange.identity, exchange.call)
-        done()
+        const pool = tableOf(exchange).find(exchange.identity, exchange.call)
+        const entered = pool.enter({
+          session: () => sessionKey(exchange.identity.team ?? '', request.headers['x-session-id'], exchange.content),
+          onLeave: leave => reply.raw.once('close', leave)
+        })
+        const enter = (lease: Lease) => {
+          exchange.lease = lease
+          exchange.target = lease.target
+          done()
+        }
+        if (!(entered instanceof Promise)) enter(entered)
+        // A place that comes when the caller has just left is nobody's.
+        else entered.then(lease => (exchange.endedAtMs === null ? enter(lease) : lease.release()), done)
         return
       }
       const body = JSON.stringify(answer)

@@ -1,9 +1,9 @@
-import { type Engine, verdictOf } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
 import type { Call, Identity, Target } from '../exchange.ts'
-import type { PoolOptions, RouteOptions, TeamOptions } from './options.ts'
+import type { RouteOptions, TeamOptions } from './options.ts'
+import type { Pool } from './pool.ts'
 
-/** Which engine a call goes to. */
+/** Which pool a call goes to. */
 export interface RouteTable {
   /**
    * @throws TOLLGATE_ROUTE_TEAM when the token names no team, or one that is not served
@@ -12,7 +12,7 @@ export interface RouteTable {
    * @throws TOLLGATE_ROUTE_UNKNOWN when a pool that may serve it has not yet said what it serves
    * @throws TOLLGATE_ROUTE_AMBIGUOUS when a session that has not named its model yet could go to several pools
    */
-  choose(identity: Identity, call: Call): Target
+  find(identity: Identity, call: Call): Pool
   /**
    * Whether the model that a session names later is one of the pool that it went to.
    * @throws TOLLGATE_ROUTE_TEAM, TOLLGATE_ROUTE_MODEL, TOLLGATE_ROUTE_UNKNOWN
@@ -22,13 +22,9 @@ export interface RouteTable {
   modelsOf(identity: Identity): readonly string[]
 }
 
-/** @param deps.learned the models that a pool's engine said it serves, or null before it has said so */
-export function createRouteTable(
-  options: RouteOptions,
-  deps: { readonly learned: (pool: string) => readonly string[] | null }
-): RouteTable {
-  const pools = new Map([...options.pools.values()].map(pool => [pool.name, new Pool(pool, deps.learned)]))
-  const teams = new Map([...options.teams].map(([name, team]) => [name, new Team(team, pools)]))
+/** @param pools every pool that the teams name */
+export function createRouteTable(teamOptions: RouteOptions['teams'], pools: ReadonlyMap<string, Pool>): RouteTable {
+  const teams = new Map([...teamOptions].map(([name, team]) => [name, new Team(team, pools)]))
   const anyOther = teams.get('*')
   const teamOf = ({ team }: Identity): Team => {
     // `*` is any other team, not the lack of one: a token must name a team.
@@ -38,7 +34,7 @@ export function createRouteTable(
   }
 
   return {
-    choose(identity, call) {
+    find(identity, call) {
       const team = teamOf(identity)
       if (call.model !== null && !team.mayUse(call.model)) {
         throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
@@ -47,16 +43,16 @@ export function createRouteTable(
       if (call.routePool !== null) {
         const pool = poolNamed(pools, call.routePool)
         if (!pool.offers(call)) throw new GateError('TOLLGATE_ROUTE_OPERATION', { pool: call.routePool })
-        return pool.nextTarget()
+        return pool
       }
-      if (call.model === null) return onlyThatOffers(team, call).nextTarget()
+      if (call.model === null) return onlyThatOffers(team, call)
       let isAnyUnknown = false
       let isOperationMissing = false
       for (const pool of team.pools) {
         const serves = pool.serves(call.model)
         if (serves === false) continue
         if (!pool.offers(call)) isOperationMissing ||= serves === true
-        else if (serves === true) return pool.nextTarget()
+        else if (serves === true) return pool
         else isAnyUnknown = true
       }
       if (isOperationMissing) throw new GateError('TOLLGATE_ROUTE_OPERATION', { model: call.model })
@@ -97,58 +93,6 @@ function onlyThatOffers(team: Team, call: Call): Pool {
   if (pool === undefined) throw new GateError('TOLLGATE_ROUTE_OPERATION')
   if (another !== undefined && call.operation === 'realtime') throw new GateError('TOLLGATE_ROUTE_AMBIGUOUS')
   return pool
-}
-
-class Pool {
-  readonly #engine: Engine
-  readonly #targets: readonly Target[]
-  readonly #configured: ReadonlySet<string> | null
-  readonly #learn: () => readonly string[] | null
-  #learnedFrom: readonly string[] | null = null
-  #learned: ReadonlySet<string> = new Set()
-  #turn = 0
-
-  constructor(options: PoolOptions, learned: (pool: string) => readonly string[] | null) {
-    this.#targets = options.targets.map(origin => ({ pool: options.name, engine: options.engine, origin }))
-    this.#engine = options.engine
-    this.#configured = options.models === null ? null : new Set(options.models)
-    this.#learn = () => learned(options.name)
-  }
-
-  /** Null: not known yet. */
-  serves(model: string): boolean | null {
-    const models = this.#known()
-    return models === null ? null : models.has(model)
-  }
-
-  /** Whether its engine has the route of a call: in its table, or opened by the operator and not forbidden there. */
-  offers({ method, path, routeScope }: Call): boolean {
-    const verdict = verdictOf(this.#engine, method, path)
-    return routeScope === null ? verdict?.is === 'served' : verdict === null || verdict.is === 'closed'
-  }
-
-  models(): readonly string[] {
-    return [...(this.#known() ?? [])]
-  }
-
-  /** Round robin. */
-  nextTarget(): Target {
-    const target = this.#targets[this.#turn]
-    if (target === undefined) throw new TypeError('a pool needs a target')
-    this.#turn = (this.#turn + 1) % this.#targets.length
-    return target
-  }
-
-  #known(): ReadonlySet<string> | null {
-    if (this.#configured !== null) return this.#configured
-    const list = this.#learn()
-    if (list === null) return null
-    if (list !== this.#learnedFrom) {
-      this.#learnedFrom = list
-      this.#learned = new Set(list)
-    }
-    return this.#learned
-  }
 }
 
 function poolNamed(pools: ReadonlyMap<string, Pool>, name: string): Pool {

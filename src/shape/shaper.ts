@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { Engine } from '../engines/table.ts'
 import { USAGE_HABITS, type UsageMode } from '../engines/usage.ts'
 import { GateError } from '../errors.ts'
@@ -55,10 +55,13 @@ const UNSALTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_
 const TOOL_TYPES: ReadonlySet<unknown> = new Set([undefined, 'function', 'custom'])
 const MAX_LOGGED = 16
 
-/** Makes the shaper of a configuration. */
-export function createShaper(options: ShapeOptions, { nowMs }: { nowMs: NowMs } = { nowMs: Date.now }): Shaper {
-  const own = randomBytes(32)
-  const reluctant = createReluctant(nowMs)
+/**
+ * Makes the shaper of a configuration.
+ *
+ * @param deps.own the secret of salts where a pool has no key; the same for as long as the process lives
+ */
+export function createShaper(options: ShapeOptions, deps: { readonly own: Buffer; readonly nowMs: NowMs }): Shaper {
+  const reluctant = createReluctant(deps.nowMs)
   const modeFor = ({ pool, origin }: Target): UsageMode =>
     reluctant.modeOf(origin, options.pools.get(pool)?.usage ?? 'off')
   const extra = new Set(options.extraFields.filter(name => !NEVER.has(name)))
@@ -69,7 +72,7 @@ export function createShaper(options: ShapeOptions, { nowMs }: { nowMs: NowMs } 
     const key = `${pool}\n${team}`
     let salt = salts.get(key)
     if (salt === undefined) {
-      const secret = options.pools.get(pool)?.secret ?? own
+      const secret = options.pools.get(pool)?.secret ?? deps.own
       salt = createHmac('sha256', secret).update(`tollgate cache salt\n${team}`).digest('base64url')
       // Teams that `*` lets in are named by tokens: they must not fill the memory.
       if (salts.size >= 10_000) salts.clear()

@@ -17,6 +17,8 @@ async function fixture(t: Test) {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     apiKey: null,
     ca: null,
+    cert: null,
+    key: null,
     timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000, totalMs: 1000 }
   })
   t.teardown(() => connections.close())

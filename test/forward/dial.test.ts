@@ -12,7 +12,7 @@ async function reach(t: Test, engine: Pick<RealtimeEngine, 'origin'>, ca: string
   const { promise, resolve } = Promise.withResolvers<WebSocket | GateError>()
   const timeouts = { connectMs: 200, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000 }
   const socket = dial({
-    target: { pool: 'p', origin: engine.origin, apiKey: null, ca, timeouts },
+    target: { pool: 'p', origin: engine.origin, apiKey: null, ca, cert: null, key: null, timeouts },
     engine: 'vllm',
     path: '/v1/realtime',
     headers: ['x-request-id', 'r-1'],

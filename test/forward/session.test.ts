@@ -51,6 +51,8 @@ async function scene(t: Test, options: { totalMs?: number } = {}) {
         origin: engine.origin,
         apiKey: 'k',
         ca: null,
+        cert: null,
+        key: null,
         timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: options.totalMs ?? 60_000 }
       },
       inFlight,

@@ -41,7 +41,17 @@ async function gateBefore(
   tap: Tap | null = null
 ): Promise<Gate> {
   const origin = `http://127.0.0.1:${enginePort}`
-  const target = { pool: 'p', engine: 'vllm', origin, apiKey: 'pool-key', ca: null, timeouts: TIMEOUTS, ...more }
+  const target = {
+    pool: 'p',
+    engine: 'vllm',
+    origin,
+    apiKey: 'pool-key',
+    ca: null,
+    cert: null,
+    key: null,
+    timeouts: TIMEOUTS,
+    ...more
+  }
   const transport = createTransport({ targets: [target], heartbeatMs, maxMessageBytes: 1024 })
   const refusals: GateError[] = []
   const exchanges: Exchange[] = []

@@ -8,11 +8,11 @@ const log = { warn() {}, info() {} }
 t.test('what the targets of a pool serve is put together; one that is silent takes nothing away', async t => {
   const answers: Record<string, string[] | null> = { a: ['m', 'n'], b: null, c: ['n', 'o'] }
   const learner = createLearner({
-    pools: [{ name: 'p', targets: ['a', 'b', 'c'] }],
     fetchModels: async origin => answers[origin] ?? Promise.reject(new Error('down')),
     random: () => 0.5,
     log
   })
+  learner.follow([{ name: 'p', targets: ['a', 'b', 'c'] }])
   t.teardown(() => learner.close())
   t.equal(learner.learned('p'), null)
   learner.start()
@@ -25,11 +25,11 @@ t.test('what the targets of a pool serve is put together; one that is silent tak
 t.test('a pool that does not answer is asked again', async t => {
   let asked = 0
   const learner = createLearner({
-    pools: [{ name: 'p', targets: ['a'] }],
     fetchModels: async () => (++asked < 2 ? Promise.reject(new Error('starting')) : ['m']),
     random: () => 0,
     log
   })
+  learner.follow([{ name: 'p', targets: ['a'] }])
   t.teardown(() => learner.close())
   // Its clocks keep no process alive; this test does.
   const awake = setInterval(() => {}, 1000)
@@ -43,7 +43,6 @@ t.test('a target that falls silent is remembered as it was, and asked again soon
   let round = 0
   const heard = Promise.withResolvers<void>()
   const learner = createLearner({
-    pools: [{ name: 'p', targets: ['a', 'b'] }],
     fetchModels: async origin => {
       if (origin === 'a') return ['m', 'n'].slice(0, ++round)
       if (round === 1) return ['o']
@@ -53,6 +52,7 @@ t.test('a target that falls silent is remembered as it was, and asked again soon
     random: () => 0,
     log
   })
+  learner.follow([{ name: 'p', targets: ['a', 'b'] }])
   t.teardown(() => learner.close())
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
@@ -74,11 +74,11 @@ t.test('a target that falls silent is remembered as it was, and asked again soon
 t.test('the list is the same array until it changes', async t => {
   let served = ['n', 'm']
   const learner = createLearner({
-    pools: [{ name: 'p', targets: ['a'] }],
     fetchModels: async () => served,
     random: () => 0,
     log
   })
+  learner.follow([{ name: 'p', targets: ['a'] }])
   t.teardown(() => learner.close())
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
@@ -95,3 +95,36 @@ t.test('the list is the same array until it changes', async t => {
   await settled()
   t.strictSame(learner.learned('p'), ['m'])
 })
+
+t.test(
+  'a pool that stays keeps what is known of it while its new engines are asked; one that goes is forgotten',
+  async t => {
+    const asked: string[] = []
+    const gate = Promise.withResolvers<string[]>()
+    const learner = createLearner({
+      fetchModels: origin => {
+        asked.push(origin)
+        return origin === 'c' ? gate.promise : Promise.resolve([`of ${origin}`])
+      },
+      random: () => 0,
+      log
+    })
+    t.teardown(() => learner.close())
+    const awake = setInterval(() => {}, 1000)
+    t.teardown(() => clearInterval(awake))
+    learner.follow([
+      { name: 'p', targets: ['a', 'b'] },
+      { name: 'q', targets: ['d'] }
+    ])
+    learner.start()
+    await Promise.all([learner.ready('p'), learner.ready('q')])
+    await settled()
+    learner.follow([{ name: 'p', targets: ['b', 'c'] }])
+    t.strictSame(learner.learned('p'), ['of a', 'of b'])
+    t.equal(learner.learned('q'), null)
+    while (!asked.includes('c')) await settled()
+    gate.resolve(['of c'])
+    while (learner.learned('p')?.includes('of a')) await settled()
+    t.strictSame(learner.learned('p'), ['of b', 'of c'])
+  }
+)

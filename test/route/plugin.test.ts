@@ -4,6 +4,7 @@ import t from 'tap'
 import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
 import route from '../../src/route/plugin.ts'
 import { createRouteTable } from '../../src/route/table.ts'
+import { poolOf, poolOptions } from '../helpers/pools.ts'
 
 const authorize = fp(
   async app => {
@@ -29,13 +30,8 @@ const authorize = fp(
 t.test('a call gets its target, questions for models are answered here, a foreign team is refused', async t => {
   const app = fastify()
   t.teardown(() => app.close())
-  const table = createRouteTable(
-    {
-      pools: new Map([['a', { name: 'a', engine: 'vllm', targets: ['http://a1'], models: ['m', 'secret'] }]]),
-      teams: new Map([['red', { pools: ['a'], models: null }]])
-    },
-    { learned: () => null }
-  )
+  const pool = poolOf(poolOptions('a', ['http://a1'], { models: ['m', 'secret'] }))
+  const table = createRouteTable(new Map([['red', { pools: ['a'], models: null }]]), new Map([['a', pool]]))
   app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
   await app.register(authorize)
   await app.register(route, {

@@ -19,11 +19,15 @@ interface Ask {
   model?: string
   extraFields?: string[]
 }
+const OWN = Buffer.alloc(32, 1)
 const shapeText = (text: string, ask: Ask = {}) => {
   const { operation = 'chat', engine = 'openai', pool = 'p', team = 'red', model, extraFields = [] } = ask
   const bytes = Buffer.from(text)
   const fields = JSON.parse(text)
-  const { shape } = createShaper({ caps, media: { hosts: new Set() }, extraFields, pools })
+  const { shape } = createShaper(
+    { caps, media: { hosts: new Set() }, extraFields, pools },
+    { own: OWN, nowMs: Date.now }
+  )
   const { bytes: after, removed } = shape({
     content: { bytes, members: scanMembers(bytes), fields },
     call: { operation, model: model ?? fields.model ?? null, modelAsked: fields.model ?? null } as Call,

@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from 'node:util'
+import { createKeySet, type KeySet, type KeySetDeps } from './keys.ts'
+import type { AuthenticateOptions, IssuerOptions } from './options.ts'
+import { Turnstile } from './turnstile.ts'
+import { createVerifier, type Verifier } from './verifier.ts'
+
+/** So many key sets load at once. */
+const MAX_FETCHES = 4
+
+/** The issuers that are believed, followed through changes of the configuration. */
+export interface Authenticator {
+  /**
+   * Follows a configuration. An issuer that did not change keeps its keys, loaded as they are; when nothing changed at all,
+   * tokens that are remembered stay so. When something did, all are forgotten: the rules that they passed are gone.
+   */
+  follow(options: AuthenticateOptions): Verifier
+  /** Begins to load keys, those of issuers that come later too. */
+  start(): void
+  /** In the order of the configuration that was followed last. */
+  readonly keySets: readonly KeySet[]
+  close(): void
+}
+
+/** Makes one that believes nobody yet. */
+export function createAuthenticator(deps: KeySetDeps): Authenticator {
+  const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
+  let isStarted = false
+  let followed: { readonly options: AuthenticateOptions; readonly verifier: Verifier } | null = null
+  let known: readonly { readonly options: IssuerOptions; readonly keySet: KeySet }[] = []
+
+  return {
+    get keySets() {
+      return known.map(({ keySet }) => keySet)
+    },
+    follow(options) {
+      if (followed !== null && isDeepStrictEqual(followed.options, options)) return followed.verifier
+      const before = known
+      known = options.issuers.map(
+        issuer =>
+          before.find(one => isDeepStrictEqual(one.options, issuer)) ?? {
+            options: issuer,
+            keySet: createKeySet(issuer, deps, fetches)
+          }
+      )
+      for (const one of before) if (!known.includes(one)) one.keySet.close()
+      if (isStarted) for (const one of known) if (!before.includes(one)) one.keySet.start()
+      const keySets = new Map(known.map(one => [one.options.issuer, one.keySet]))
+      const verifier = createVerifier(options, { keySets, nowMs: deps.nowMs })
+      followed = { options, verifier }
+      return verifier
+    },
+    start() {
+      isStarted = true
+      for (const { keySet } of known) keySet.start()
+    },
+    close() {
+      for (const { keySet } of known) keySet.close()
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { Ms } from '../time.ts'
+
+/** How many probes it takes to believe them. */
+export interface HealthOptions {
+  /** So many in a row must fail before a target is out. */
+  readonly fall: number
+  /** So many in a row must pass before it is back. */
+  readonly rise: number
+}
+
+/** So many calls in a row must fail before their headers. */
+const FAILURES = 3
+const FIRST_EJECTION_MS: Ms = 10_000
+const MAX_EJECTION_MS: Ms = 300_000
+/** A trial that has not ended after so long does not keep others from trying. */
+const TRIAL_MS: Ms = 60_000
+
+/**
+ * What is known of one target: by the calls that it got, by the probes that it answers, and by what it says of itself.
+ *
+ * Three failures in a row before the headers eject it for 10 s, doubled each time up to 300 s; then one call tries it.
+ * Progress on its streams is as good as an answer: an engine that writes tokens is alive, whatever its probes say.
+ * Arithmetic alone: the clock is the caller's, and so is the decision to eject, which hangs on the others of the pool.
+ */
+export class Health {
+  options: HealthOptions
+  #failures = 0
+  #ejections = 0
+  #isEjected = false
+  #outSinceMs: Ms = 0
+  #outUntilMs: Ms = 0
+  #backSinceMs: Ms = 0
+  #trialUntilMs: Ms = 0
+  #probesFailed = 0
+  #probesPassed = 0
+  #isDown = false
+  #busyUntilMs: Ms = 0
+  #hasProgressed = false
+
+  constructor(options: HealthOptions) {
+    this.options = options
+  }
+
+  /** `up`: send calls. `trial`: one call may try it. `out`: none, while others are there. */
+  stateAt(nowMs: Ms): 'up' | 'trial' | 'out' {
+    if (this.#isDown) return 'out'
+    if (!this.#isEjected) return 'up'
+    return nowMs < this.#outUntilMs || nowMs < this.#trialUntilMs ? 'out' : 'trial'
+  }
+
+  /** Until when it has asked to be left alone, or 0. */
+  busyUntil(nowMs: Ms): Ms {
+    return nowMs < this.#busyUntilMs ? this.#busyUntilMs : 0
+  }
+
+  /** True while failed calls keep it out, as opposed to probes. */
+  get isEjected(): boolean {
+    return this.#isEjected
+  }
+
+  /** Since when it is out. Means something only while it is. */
+  get outSinceMs(): Ms {
+    return this.#outSinceMs
+  }
+
+  /** The call that tries it goes to it now. */
+  beginTrial(nowMs: Ms): void {
+    this.#trialUntilMs = nowMs + TRIAL_MS
+  }
+
+  /** The call that tried it ended without an answer of its own: the next one may try. */
+  endTrial(): void {
+    this.#trialUntilMs = 0
+  }
+
+  /** A call failed before its headers. @returns true when that is one too many */
+  failed(): boolean {
+    this.#failures++
+    return this.#isEjected || this.#failures >= FAILURES
+  }
+
+  /** Puts it out, for longer each time. @returns for how long */
+  eject(nowMs: Ms): Ms {
+    // Five minutes without trouble, and what was before is forgotten.
+    if (!this.#isEjected && nowMs - this.#backSinceMs > MAX_EJECTION_MS) this.#ejections = 0
+    const forMs = Math.min(FIRST_EJECTION_MS * 2 ** this.#ejections, MAX_EJECTION_MS)
+    this.#ejections++
+    if (!this.#isEjected && !this.#isDown) this.#outSinceMs = nowMs
+    this.#isEjected = true
+    this.#outUntilMs = nowMs + forMs
+    this.#trialUntilMs = 0
+    return forMs
+  }
+
+  /** A call got an answer that is no failure of the engine. @returns true when that brought it back */
+  succeeded(nowMs: Ms): boolean {
+    this.progressed()
+    if (!this.#isEjected && !this.#isDown) return false
+    this.#isEjected = false
+    this.#isDown = false
+    this.#probesFailed = 0
+    this.#outUntilMs = 0
+    this.#trialUntilMs = 0
+    this.#backSinceMs = nowMs
+    return true
+  }
+
+  /** A piece of an answer came. Called for every event of every stream: two stores. */
+  progressed(): void {
+    this.#failures = 0
+    this.#hasProgressed = true
+  }
+
+  /** It asked to be left alone for a while. */
+  busy(nowMs: Ms, forMs: Ms): void {
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs + forMs)
+  }
+
+  /** A probe was answered, or was not. @returns what changed by it */
+  probed(isWell: boolean, nowMs: Ms): 'down' | 'up' | null {
+    const passed = isWell || this.#hasProgressed
+    this.#hasProgressed = false
+    if (!passed) {
+      this.#probesPassed = 0
+      if (++this.#probesFailed < this.options.fall || this.#isDown) return null
+      if (!this.#isEjected) this.#outSinceMs = nowMs
+      this.#isDown = true
+      return 'down'
+    }
+    this.#probesFailed = 0
+    if (!this.#isDown || ++this.#probesPassed < this.options.rise) return null
+    this.#probesPassed = 0
+    this.#isDown = false
+    this.#backSinceMs = nowMs
+    return 'up'
+  }
+}

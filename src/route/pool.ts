@@ -1,0 +1,198 @@
+import { verdictOf } from '../engines/table.ts'
+import { GateError } from '../errors.ts'
+import type { Call, Lease } from '../exchange.ts'
+import type { Ms, NowMs } from '../time.ts'
+import { leastLoaded, nextInTurn, ofSession } from './balance.ts'
+import { RetryBudget } from './budget.ts'
+import { type Entry, type LeasePool, PoolLease } from './lease.ts'
+import type { PoolOptions } from './options.ts'
+import { Queue } from './queue.ts'
+import { TargetState } from './target-state.ts'
+
+/** What a pool needs of its surroundings. */
+export interface PoolDeps {
+  readonly nowMs: NowMs
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** The models that the pool's engines said they serve, or null before they have said so. */
+  readonly learned: (pool: string) => readonly string[] | null
+  readonly log: { warn(facts: object, message: string): void; info(facts: object, message: string): void }
+}
+
+/**
+ * The engines of one pool: which of them takes a call, and how many calls they take together.
+ * Lives as long as its name stands in the configuration; a reload changes its options and keeps what is known of its targets.
+ */
+export class Pool implements LeasePool {
+  readonly name: string
+  readonly queue: Queue<Entry, Lease>
+  readonly budget = new RetryBudget()
+  readonly #deps: PoolDeps
+  #options: PoolOptions
+  #targets: readonly TargetState[] = []
+  #configured: ReadonlySet<string> | null = null
+  #learnedFrom: readonly string[] | null = null
+  #learned: ReadonlySet<string> = new Set()
+
+  constructor(options: PoolOptions, deps: PoolDeps) {
+    this.name = options.name
+    this.queue = new Queue(options.queue)
+    this.#options = options
+    this.#deps = deps
+    this.configure(options)
+  }
+
+  /** Follows a new configuration. Calls that are running, and calls that wait, stay. */
+  configure(options: PoolOptions): void {
+    const before = new Map(this.#targets.map(state => [state.target.origin, state]))
+    const isSameEngine = options.engine === this.#options.engine
+    this.#options = options
+    this.queue.options = options.queue
+    this.#configured = options.models === null ? null : new Set(options.models)
+    this.#targets = options.targets.map(({ origin, weight, maxInflight }) => {
+      const target = { pool: options.name, engine: options.engine, origin }
+      const known = isSameEngine ? before.get(origin) : undefined
+      const state = known ?? new TargetState(target, options.health)
+      state.weight = weight
+      state.maxInflight = maxInflight
+      state.health.options = options.health
+      return state
+    })
+    this.admit()
+  }
+
+  get options(): PoolOptions {
+    return this.#options
+  }
+
+  get targets(): readonly TargetState[] {
+    return this.#targets
+  }
+
+  /** Null: not known yet. */
+  serves(model: string): boolean | null {
+    const models = this.#known()
+    return models === null ? null : models.has(model)
+  }
+
+  /** Whether its engine has the route of a call: in its table, or opened by the operator and not forbidden there. */
+  offers({ method, path, routeScope }: Call): boolean {
+    const verdict = verdictOf(this.#options.engine, method, path)
+    return routeScope === null ? verdict?.is === 'served' : verdict === null || verdict.is === 'closed'
+  }
+
+  models(): readonly string[] {
+    return [...(this.#known() ?? [])]
+  }
+
+  /**
+   * Takes a place; at once where there is one, else after a wait in the queue.
+   * @throws (or rejects with) TOLLGATE_ROUTE_FULL, TOLLGATE_ROUTE_LATE, TOLLGATE_ROUTE_BUSY
+   */
+  enter(entry: Entry): Lease | Promise<Lease> {
+    // Whoever waits was here first.
+    const lease = this.queue.size === 0 ? this.#place(entry) : null
+    return lease ?? this.queue.wait(entry, entry.onLeave)
+  }
+
+  /** Another target for a call that was not begun, or null. @param tried that it has been at */
+  other(entry: Entry, tried: ReadonlySet<TargetState>): TargetState | null {
+    // Where there is no other, the same once more: a connection that had gone stale says nothing of its engine.
+    return this.#choose(entry, tried) ?? (this.#targets.length === 1 ? (this.#targets[0] ?? null) : null)
+  }
+
+  /** Gives places to calls that wait, as far as there are any. */
+  admit(): void {
+    if (this.queue.size > 0) this.queue.admit(entry => this.#place(entry))
+  }
+
+  /** A call got no answer of a target: the third in a row puts it out, but never more than half of the pool. */
+  blame(state: TargetState, error: GateError): void {
+    const { health, target } = state
+    if (!health.failed()) return
+    const ejected = this.#targets.filter(other => other !== state && other.health.isEjected).length
+    if (!health.isEjected && ejected + 1 > Math.floor(this.#targets.length / 2)) return
+    const forMs = health.eject(this.#deps.nowMs())
+    const facts = { pool: this.name, target: target.origin, code: error.code, cause: error.detail.cause, forMs }
+    this.#deps.log.warn(facts, 'an engine is left out')
+  }
+
+  /** A call got an answer of a target. */
+  praise(state: TargetState): void {
+    if (!state.health.succeeded(this.#deps.nowMs())) return
+    this.#deps.log.info({ pool: this.name, target: state.target.origin }, 'an engine is back')
+    this.admit()
+  }
+
+  /** A target asked to be left alone. */
+  spare(state: TargetState, forMs: Ms): void {
+    state.health.busy(this.#deps.nowMs(), forMs)
+  }
+
+  #place(entry: Entry): Lease | null {
+    const state = this.#choose(entry, null)
+    if (state === null) return null
+    this.budget.earn()
+    return new PoolLease(this, state, entry)
+  }
+
+  /**
+   * @param tried targets that do not count, for a call that has a place in the pool already
+   * @returns null when there is no room
+   */
+  #choose(entry: Entry, tried: ReadonlySet<TargetState> | null): TargetState | null {
+    const nowMs = this.#deps.nowMs()
+    const up: TargetState[] = []
+    let trial: TargetState | null = null
+    let leastRecent: TargetState | null = null
+    let busyUntilMs = Number.POSITIVE_INFINITY
+    let inFlight = 0
+    for (const state of this.#targets) {
+      inFlight += state.inFlight
+      if (state.inFlight >= state.maxInflight || tried?.has(state)) continue
+      const { health } = state
+      const busy = health.busyUntil(nowMs)
+      if (busy > 0) {
+        busyUntilMs = Math.min(busyUntilMs, busy)
+        continue
+      }
+      const is = health.stateAt(nowMs)
+      if (is === 'up') up.push(state)
+      else if (is === 'trial') trial ??= state
+      else if (leastRecent === null || health.outSinceMs < leastRecent.health.outSinceMs) leastRecent = state
+    }
+    if (tried === null && inFlight >= this.#options.maxInflight) return null
+    if (trial !== null) {
+      trial.health.beginTrial(nowMs)
+      return trial
+    }
+    if (up.length > 0) return this.#balance(up, entry)
+    if (leastRecent !== null || tried !== null || busyUntilMs === Number.POSITIVE_INFINITY) return leastRecent
+    const retryAfterSec = Math.ceil((busyUntilMs - nowMs) / 1000)
+    throw new GateError('TOLLGATE_ROUTE_BUSY', { pool: this.name }, { retryAfterSec })
+  }
+
+  #balance(targets: readonly TargetState[], entry: Entry): TargetState {
+    switch (this.#options.balance) {
+      case 'least_inflight':
+        return leastLoaded(targets, this.#deps.random)
+      case 'round_robin':
+        return nextInTurn(targets)
+      case 'session': {
+        const key = entry.session()
+        return key === null ? leastLoaded(targets, this.#deps.random) : ofSession(targets, key)
+      }
+    }
+  }
+
+  #known(): ReadonlySet<string> | null {
+    if (this.#configured !== null) return this.#configured
+    const list = this.#deps.learned(this.name)
+    if (list === null) return null
+    if (list !== this.#learnedFrom) {
+      this.#learnedFrom = list
+      this.#learned = new Set(list)
+    }
+    return this.#learned
+  }
+}

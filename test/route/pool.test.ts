@@ -1,0 +1,126 @@
+import t from 'tap'
+import { GateError } from '../../src/errors.ts'
+import type { Lease } from '../../src/exchange.ts'
+import { ANYBODY, poolOf, poolOptions } from '../helpers/pools.ts'
+
+const FAILED = new GateError('TOLLGATE_FORWARD_UNREACHABLE', { cause: 'ECONNREFUSED' })
+const now = (lease: Lease | Promise<Lease>): Lease => {
+  if (lease instanceof Promise) throw new Error('it waits')
+  return lease
+}
+
+t.test('a call goes where least is in flight, and its place is free again when it ends, once', async t => {
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b']))
+  const first = now(pool.enter(ANYBODY))
+  const second = now(pool.enter(ANYBODY))
+  t.strictSame([first.target.origin, second.target.origin].sort(), ['http://a', 'http://b'])
+  first.release()
+  first.release()
+  t.strictSame(pool.targets.map(state => state.inFlight).sort(), [0, 1])
+  t.equal(now(pool.enter(ANYBODY)).target.origin, first.target.origin)
+})
+
+t.test('a full pool lets calls wait, and a full queue refuses them', async t => {
+  const pool = poolOf(poolOptions('p', ['http://a'], { maxInflight: 2, queue: { size: 1, timeoutMs: 60_000 } }))
+  const [a] = [now(pool.enter(ANYBODY)), now(pool.enter(ANYBODY))]
+  const waiting = pool.enter(ANYBODY)
+  t.ok(waiting instanceof Promise)
+  await t.rejects(Promise.resolve(pool.enter(ANYBODY)), { code: 'TOLLGATE_ROUTE_FULL' })
+  a.release()
+  t.equal((await waiting).target.origin, 'http://a')
+  t.equal(pool.queue.size, 0)
+})
+
+t.test('a target that is full is passed over; when all are, calls wait', async t => {
+  const options = poolOptions('p', [], {
+    targets: [
+      { origin: 'http://a', weight: 1, maxInflight: 1 },
+      { origin: 'http://b', weight: 1, maxInflight: 1 }
+    ]
+  })
+  const pool = poolOf(options)
+  const [a, b] = [now(pool.enter(ANYBODY)), now(pool.enter(ANYBODY))]
+  t.not(a.target.origin, b.target.origin)
+  const waiting = pool.enter(ANYBODY)
+  b.release()
+  t.equal((await waiting).target.origin, b.target.origin)
+})
+
+t.test('three failures in a row leave a target out, but never more than half of a pool', async t => {
+  const log: object[] = []
+  const warn = (facts: object) => log.push(facts)
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b', 'http://c']), { log: { warn, info() {} } })
+  const fail = (origin: string) => {
+    const state = pool.targets.find(({ target }) => target.origin === origin)
+    if (state !== undefined) for (let i = 0; i < 3; i++) pool.blame(state, FAILED)
+  }
+  fail('http://a')
+  t.match(log, [{ pool: 'p', target: 'http://a', code: 'TOLLGATE_FORWARD_UNREACHABLE', forMs: 10_000 }])
+  for (let i = 0; i < 10; i++) t.not(now(pool.enter(ANYBODY)).target.origin, 'http://a')
+  fail('http://b')
+  t.equal(log.length, 1, 'the second of three stays')
+  const alone = poolOf(poolOptions('p', ['http://a']))
+  for (let i = 0; i < 9; i++) {
+    const [state] = alone.targets
+    if (state !== undefined) alone.blame(state, FAILED)
+  }
+  t.equal(now(alone.enter(ANYBODY)).target.origin, 'http://a')
+})
+
+t.test('after its time one call tries it; its answer brings it back, its failure does not', async t => {
+  let nowMs = 0
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b']), { nowMs: () => nowMs })
+  const [a] = pool.targets
+  if (a === undefined) throw new Error('no target')
+  for (let i = 0; i < 3; i++) pool.blame(a, FAILED)
+  nowMs = 10_000
+  const trial = now(pool.enter(ANYBODY))
+  t.equal(trial.target.origin, 'http://a')
+  t.equal(now(pool.enter(ANYBODY)).target.origin, 'http://b', 'the others go elsewhere meanwhile')
+  trial.failed(FAILED)
+  nowMs = 29_999
+  t.equal(now(pool.enter(ANYBODY)).target.origin, 'http://b')
+  nowMs = 30_000
+  const again = now(pool.enter(ANYBODY))
+  t.equal(again.target.origin, 'http://a')
+  again.answered(200, null)
+  t.equal(a.health.stateAt(nowMs), 'up')
+})
+
+t.test('when all are out, the least recently ejected is tried', async t => {
+  let nowMs = 0
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b']), { nowMs: () => nowMs })
+  const [a, b] = pool.targets
+  for (let i = 0; i < 3; i++) {
+    nowMs++
+    for (const state of [b, a]) state?.health.probed(false, nowMs)
+    nowMs++
+  }
+  t.strictSame([a?.health.stateAt(nowMs), b?.health.stateAt(nowMs)], ['out', 'out'])
+  t.equal(now(pool.enter(ANYBODY)).target.origin, 'http://a')
+})
+
+t.test('an engine that asks for a pause gets it; when all do, the caller is told for how long', async t => {
+  let nowMs = 0
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b']), { nowMs: () => nowMs })
+  const lease = now(pool.enter(ANYBODY))
+  lease.answered(429, 30)
+  const other = now(pool.enter(ANYBODY))
+  t.not(other.target.origin, lease.target.origin)
+  other.answered(503, 7)
+  t.throws(() => pool.enter(ANYBODY), { code: 'TOLLGATE_ROUTE_BUSY', told: { retryAfterSec: 7 } })
+  nowMs = 7_000
+  t.equal(now(pool.enter(ANYBODY)).target.origin, other.target.origin)
+})
+
+t.test('a reload keeps what is known of a target, and changes what it may take', async t => {
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b'], { maxInflight: 1 }))
+  const lease = now(pool.enter(ANYBODY))
+  const waiting = pool.enter(ANYBODY)
+  const known = pool.targets.find(({ target }) => target.origin === lease.target.origin)
+  pool.configure(poolOptions('p', [lease.target.origin, 'http://c'], { maxInflight: 2 }))
+  t.equal(pool.targets[0], known)
+  t.equal((await waiting).target.origin, 'http://c', 'and who waits for room that is there now has it')
+  lease.release()
+  t.equal(known?.inFlight, 0)
+})
