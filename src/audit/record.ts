@@ -46,6 +46,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'tollgate.stream': call?.isStream ?? null,
     'tollgate.pool': target?.pool ?? null,
     'tollgate.target': target?.origin ?? null,
+    'tollgate.attempts': exchange.attempts === 0 ? null : exchange.attempts,
     'tollgate.first_byte_ms': exchange.firstByteAtMs === null ? null : exchange.firstByteAtMs - exchange.startedAtMs,
     'tollgate.outcome': exchange.ending,
     'tollgate.code': failure?.code ?? null

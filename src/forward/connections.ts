@@ -6,6 +6,8 @@ import type { TargetOptions } from './options.ts'
 export interface Connection extends Placed {
   readonly client: Client
   isConnected: boolean
+  /** True once it has carried a request. */
+  isReused: boolean
   isDropped: boolean
 }
 
@@ -43,6 +45,7 @@ export class Connections {
 
   /** Gives a connection back after a request. One that is no longer connected is dropped. */
   giveBack(connection: Connection): void {
+    connection.isReused = true
     if (this.#isClosed || !connection.isConnected) this.drop(connection)
     else this.#idle.add(connection)
   }
@@ -74,7 +77,7 @@ export class Connections {
       bodyTimeout: 0,
       maxHeaderSize: 32 * 1024
     })
-    const connection: Connection = { client, isConnected: false, isDropped: false, place: -1 }
+    const connection: Connection = { client, isConnected: false, isReused: false, isDropped: false, place: -1 }
     client.on('connect', () => {
       connection.isConnected = true
     })

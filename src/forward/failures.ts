@@ -22,6 +22,8 @@ export function timeoutError(which: RelayTimeout, afterMs: number, at: FailurePo
   return new GateError(TIMEOUT_CODES[which], { ...at, afterMs })
 }
 
+const CLOSED: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
 /** TLS failures of Node and OpenSSL: a certificate that is not trusted, not valid, or for another name. */
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
@@ -56,6 +58,11 @@ export function failureFrom(cause: unknown, at: FailurePoint): GateError {
       // llhttp names what it could not parse HPE_…; anything else is as little of an answer.
       return new GateError(at.wasSent ? 'TOLLGATE_FORWARD_ANSWER' : 'TOLLGATE_FORWARD_UNREACHABLE', detail, { cause })
   }
+}
+
+/** Whether a connection was closed from the other side. */
+export function isClosed(cause: unknown): boolean {
+  return CLOSED.has(codeOf(cause))
 }
 
 function codeOf(cause: unknown): string {

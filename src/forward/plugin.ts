@@ -59,24 +59,29 @@ export default fp<ForwardPluginOptions>(
           })
           return
         }
-        const send = (onTaken: () => void) =>
-          transport.relay(
-            {
-              ...way,
-              refuse: error => {
-                // It was refused before it began, so that nothing is done twice.
-                const taken = reply.raw.destroyed ? null : reconsider(exchange, error)
-                if (taken === null) reply.send(error)
-                else send(taken)
-              },
-              takeOver: () => {
-                onTaken()
-                reply.hijack()
-              },
-              farewell
-            },
-            request.headers
-          )
+        const send = (onTaken: () => void) => {
+          exchange.attempts++
+          transport.relay({ ...way, refuse, takeOver: () => take(onTaken), farewell }, request.headers)
+        }
+        const take = (onTaken: () => void) => {
+          onTaken()
+          // A stream may last for an hour, and nothing is sent again.
+          exchange.outgoing = null
+          reply.hijack()
+        }
+        const refuse = (error: GateError, isUnbegun: boolean) => {
+          const isGone = reply.raw.destroyed
+          const moved = isUnbegun && !isGone ? (exchange.lease?.move() ?? null) : null
+          if (moved !== null) {
+            exchange.target = moved
+            send(() => {})
+            return
+          }
+          // An engine that refuses what the gate asked for on its own has not begun either.
+          const taken = isGone ? null : reconsider(exchange, error)
+          if (taken === null) reply.send(error)
+          else send(taken)
+        }
         send(() => {})
       }
     })

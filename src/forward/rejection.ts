@@ -11,6 +11,14 @@ const MAX_RETRY_AFTER_SEC = 60
 const LISTS_MODELS = /\bnot in the model_list\b|\bloaded adapters\b/i
 const NO_SUCH_MODEL: EngineSaid = { ...CODES.TOLLGATE_ROUTE_MODEL, param: 'model' }
 
+/** An answer of 400 and above, while it is read. */
+export interface Rejection {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly pieces: Buffer[]
+  bytes: number
+}
+
 /**
  * What an engine's answer of 400 and above means.
  *
@@ -45,7 +53,8 @@ export function rejectionFrom(
   })
 }
 
-function retryAfterOf(headers: IncomingHttpHeaders): number | undefined {
+/** `Retry-After` in seconds, a minute at most; undefined when there is none that can be read. */
+export function retryAfterOf(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['retry-after']
   if (value === undefined || !/^\d{1,4}$/.test(value)) return undefined
   return Math.min(Number(value), MAX_RETRY_AFTER_SEC)

@@ -4,10 +4,12 @@ import { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bag, Placed } from './bag.ts'
+import { Clocks } from './clocks.ts'
 import type { Connection, Connections } from './connections.ts'
-import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
+import { endsEvent, HEARTBEAT } from './event-stream.ts'
+import { type FailurePoint, failureFrom, isClosed, type RelayTimeout, timeoutError } from './failures.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
-import { MAX_ERROR_BYTES, rejectionFrom } from './rejection.ts'
+import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf } from './rejection.ts'
 
 /** What a relay needs of its surroundings. */
 export interface RelayInit {
@@ -18,8 +20,11 @@ export interface RelayInit {
   readonly response: ServerResponse
   readonly heartbeatMs: Ms
   readonly nowMs: NowMs
-  /** Told once, when nothing has been written yet: the refusal leaves by its own door. */
-  readonly refuse: (error: GateError) => void
+  /**
+   * Told once, when nothing has been written yet: the refusal leaves by its own door.
+   * @param isUnbegun no engine can have begun the call, so that it may be sent once more
+   */
+  readonly refuse: (error: GateError, isUnbegun: boolean) => void
   /** Told once, right before the first byte is written to the raw response. */
   readonly takeOver: () => void
   /** Told once, when the engine failed after the first byte. */
@@ -28,14 +33,8 @@ export interface RelayInit {
   readonly farewell: (exchange: Exchange, error: GateError) => string
 }
 
-const HEARTBEAT = ': keep-alive\n\n'
-
-interface Rejection {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly pieces: Buffer[]
-  bytes: number
-}
+/** A connection that is closed so soon after a request was written to it was being closed before. */
+const STALE_MS: Ms = 1_000
 
 /** Thrown into the transport when the caller has left. */
 const CALLER_LEFT = new Error('the caller left')
@@ -60,16 +59,14 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   #owedBytes = Number.NaN
   /** True when the last piece ended an event, so that an event of ours can follow. */
   #isAtEventEnd = true
-  #clock: NodeJS.Timeout | null
+  readonly #clocks: Clocks
   #heart: NodeJS.Timeout | null = null
-  readonly #totalClock: NodeJS.Timeout
+  #sentAtMs: Ms = 0
 
   constructor(init: RelayInit) {
     this.#init = init
     this.#connection = init.connections.take()
-    const { timeouts } = init.connections.target
-    this.#clock = setTimeout(() => this.#timeOut('first_byte', timeouts.firstByteMs), timeouts.firstByteMs)
-    this.#totalClock = setTimeout(() => this.#timeOut('total', timeouts.totalMs), timeouts.totalMs)
+    this.#clocks = new Clocks(init.connections.target.timeouts, (which, afterMs) => this.#timeOut(which, afterMs))
     init.inFlight.add(this)
     init.response.once('close', () => {
       init.inFlight.remove(this)
@@ -97,11 +94,14 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#sentAtMs = performance.now()
     if (this.#state === 'done') controller.abort(CALLER_LEFT)
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.#state !== 'waiting' || status < 200) return
+    const { lease } = this.#init.exchange
+    lease?.answered(status, retryAfterOf(headers) ?? null)
     const refusal = this.#judge(status, headers)
     if (refusal !== null) {
       this.#fail(refusal)
@@ -110,7 +110,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (status >= 400) {
       this.#state = 'rejecting'
       this.#rejection = { status, headers, pieces: [], bytes: 0 }
-      this.#restartClock()
+      this.#clocks.awaitPiece()
       return
     }
     const { exchange, response } = this.#init
@@ -132,6 +132,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (this.#state === 'rejecting') this.#gather(chunk)
     if (this.#state !== 'answering') return
     const { exchange, response } = this.#init
+    exchange.lease?.progressed()
     const isFirst = exchange.firstByteAtMs === null
     if (isFirst) exchange.firstByteAtMs = this.#init.nowMs()
     const piece = exchange.tap === null ? chunk : exchange.tap.chunk(chunk)
@@ -142,8 +143,8 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
       response.end(piece)
       return
     }
-    if (isFirst) this.#restartClock()
-    else this.#clock?.refresh()
+    if (isFirst) this.#clocks.awaitPiece()
+    else this.#clocks.refresh()
     if (piece === null) return
     if (this.#isStream) {
       this.#isAtEventEnd = endsEvent(piece)
@@ -157,7 +158,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     const wasAnswering = this.#state === 'answering'
     this.#finish()
     this.#init.connections.giveBack(this.#connection)
-    if (this.#rejection !== null) this.#init.refuse(this.#readRejection(this.#rejection))
+    if (this.#rejection !== null) this.#refuse(this.#readRejection(this.#rejection), false)
     const { exchange, response } = this.#init
     const rest = wasAnswering ? (exchange.tap?.end() ?? null) : null
     exchange.bytesOut += rest?.length ?? 0
@@ -171,7 +172,10 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
       this.#state === 'answering'
         ? new GateError('TOLLGATE_FORWARD_BROKEN', { ...at, cause: cause.message }, { cause })
         : failureFrom(cause, at)
-    this.#fail(error)
+    const isUnbegun = this.#state === 'waiting' && this.#isUnbegun(cause)
+    // A connection that had gone stale says nothing of its engine.
+    if (this.#state === 'waiting' && (!isUnbegun || !at.wasSent)) this.#init.exchange.lease?.failed(error)
+    this.#fail(error, isUnbegun)
   }
 
   /** Ends the call because the gate must stop: with an event of the stream's dialect where one can still follow. */
@@ -223,18 +227,37 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#init.connections.drop(this.#connection)
   }
 
-  #timeOut(which: RelayTimeout, afterMs: number): void {
-    this.#fail(timeoutError(which, afterMs, this.#point()))
+  /**
+   * Whether no engine can have begun the call: it never was on a connection, or on one that had been used before and was
+   * closed with no byte of an answer in the moment of use, as engines close what has been idle for 5 s. What only asks for
+   * facts may be asked again in any case.
+   */
+  #isUnbegun(cause: Error): boolean {
+    if (this.#controller === null) return true
+    if (this.#init.exchange.call.method === 'GET' && this.#init.exchange.attempts === 1) return true
+    return this.#connection.isReused && isClosed(cause) && performance.now() - this.#sentAtMs < STALE_MS
   }
 
-  #fail(error: GateError): void {
+  #timeOut(which: RelayTimeout, afterMs: number): void {
+    const error = timeoutError(which, afterMs, this.#point())
+    if (which === 'first_byte') this.#init.exchange.lease?.failed(error)
+    this.#fail(error)
+  }
+
+  #refuse(error: GateError, isUnbegun: boolean): void {
+    // Another attempt may follow, with a relay of its own.
+    this.#init.inFlight.remove(this)
+    this.#init.refuse(error, isUnbegun)
+  }
+
+  #fail(error: GateError, isUnbegun = false): void {
     if (this.#state === 'done') return
     const wasAnswering = this.#state === 'answering'
     this.#finish()
     this.#controller?.abort(error)
     this.#init.connections.drop(this.#connection)
     if (wasAnswering) this.#break(error)
-    else this.#init.refuse(error)
+    else this.#refuse(error, isUnbegun)
   }
 
   /** The status is out: say it in the stream where that is possible, else cut, so that nothing half looks whole. */
@@ -249,46 +272,26 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   #finish(): void {
     this.#state = 'done'
-    if (this.#clock !== null) clearTimeout(this.#clock)
-    this.#clock = null
+    this.#clocks.stop()
     if (this.#heart !== null) clearTimeout(this.#heart)
     this.#heart = null
-    clearTimeout(this.#totalClock)
   }
 
   #pause(controller: Dispatcher.DispatchController): void {
     if (this.#isPaused) return
     this.#isPaused = true
     controller.pause()
-    // A slow reader is no silent engine.
-    if (this.#clock !== null) clearTimeout(this.#clock)
-    this.#clock = null
+    this.#clocks.rest()
     this.#init.response.once('drain', () => {
       this.#isPaused = false
       if (this.#state !== 'answering') return
-      this.#restartClock()
+      this.#clocks.awaitPiece()
       controller.resume()
     })
-  }
-
-  #restartClock(): void {
-    if (this.#clock !== null) clearTimeout(this.#clock)
-    const { idleMs } = this.#init.connections.target.timeouts
-    this.#clock = setTimeout(() => this.#timeOut('idle', idleMs), idleMs)
   }
 
   #point(): FailurePoint {
     const { pool, origin } = this.#init.connections.target
     return { pool, origin, wasSent: this.#controller !== null }
   }
-}
-
-const LF = 0x0a
-const CR = 0x0d
-
-/** True when a piece of an event stream ends with an empty line: `\n\n` or `\r\n\r\n`. */
-export function endsEvent(chunk: Uint8Array): boolean {
-  const end = chunk.length
-  if (end < 2 || chunk[end - 1] !== LF) return false
-  return chunk[end - 2] === LF || (end >= 4 && chunk[end - 2] === CR && chunk[end - 3] === LF)
 }

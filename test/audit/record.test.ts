@@ -61,6 +61,7 @@ t.test('an answered call names who, what, where, how long and how much', async t
     'http.response.status_code': 200,
     'http.request.body.bytes': 19,
     'http.response.body.bytes': 400,
+    'tollgate.attempts': null,
     'tollgate.first_byte_ms': 200,
     'tollgate.outcome': 'answered'
   })

@@ -1,7 +1,5 @@
 import t from 'tap'
-import { endsEvent } from '../../src/forward/relay.ts'
-
-// What a relay does with real sockets is told by transport.test.ts.
+import { endsEvent } from '../../src/forward/event-stream.ts'
 
 t.test('an event ends with an empty line, in either way of writing it', async t => {
   for (const text of ['data: 1\n\n', 'data: 1\r\n\r\n', '\n\n', ': comment\n\n'])
