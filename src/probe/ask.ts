@@ -9,6 +9,9 @@ export interface AskInit {
   readonly origin: string
   /** PEM text of the authority that signs its certificate, or null for the system's. */
   readonly ca: string | null
+  /** PEM texts of what the gate shows where an engine asks for it, or null. */
+  readonly cert: string | null
+  readonly key: string | null
   readonly apiKey: string | null
   /** From the first packet to the last byte of the answer. */
   readonly timeoutMs: Ms
@@ -50,9 +53,10 @@ const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTN
  * Asks over a new connection each time, verifies certificates whatever the environment says, and never follows a
  * redirect. A key is written only after the handshake, so one that fails never sees it.
  */
-export function createAsk({ origin, ca, apiKey, timeoutMs }: AskInit): Ask {
+export function createAsk({ origin, ca, cert, key, apiKey, timeoutMs }: AskInit): Ask {
   const isTls = origin.startsWith('https:')
-  const tls = { rejectUnauthorized: true, ...(ca === null ? {} : { ca }) }
+  const own = cert === null || key === null ? {} : { cert, key }
+  const tls = { rejectUnauthorized: true, ...own, ...(ca === null ? {} : { ca }) }
   // Agents of our own: the global ones may be told by the environment to go through a proxy.
   const agent = isTls ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false })
   const open = isTls ? requestHttps : requestHttp

@@ -86,10 +86,12 @@ export async function runProbe(
 }
 
 function targetsOf({ forward, route }: Config, timeoutMs: Ms): readonly TargetInit[] {
-  return forward.targets.map(({ pool, origin, ca, apiKey }) => ({
+  return forward.targets.map(({ pool, origin, ca, cert, key, apiKey }) => ({
     pool,
     origin,
     ca,
+    cert,
+    key,
     apiKey,
     timeoutMs,
     engine: route.pools.get(pool)?.engine ?? 'openai'

@@ -3,7 +3,7 @@ import { createAsk, SAFE_METHOD } from '../../src/probe/ask.ts'
 import { freePort } from '../helpers/gate-process.ts'
 import { listen } from './double.ts'
 
-const init = { ca: null, apiKey: 'secret', timeoutMs: 5_000 }
+const init = { ca: null, cert: null, key: null, apiKey: 'secret', timeoutMs: 5_000 }
 
 t.test('the key goes only where it is meant to, each question on a connection of its own', async t => {
   const seen: [string, string | undefined, string | undefined][] = []

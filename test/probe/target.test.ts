@@ -3,7 +3,7 @@ import { askTarget } from '../../src/probe/target.ts'
 import { type DoubleInit, listen, startDouble } from './double.ts'
 
 const VLLM: DoubleInit = { routes: ['GET /load', 'POST /pause', 'POST /invocations'], mounts: ['/metrics'] }
-const init = { pool: 'p', engine: 'vllm', ca: null, apiKey: null, timeoutMs: 5_000 } as const
+const init = { pool: 'p', engine: 'vllm', ca: null, cert: null, key: null, apiKey: null, timeoutMs: 5_000 } as const
 
 t.test('an engine that is recognised and keeps methods apart is asked for every path of its table', async t => {
   const engine = await startDouble(t, VLLM)
