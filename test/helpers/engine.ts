@@ -1,29 +1,34 @@
 import type { Test } from 'tap'
 import { startDouble } from './double.ts'
-import type { EngineEvent, Received, Script } from './engine-main.ts'
+import type { EngineEvent, EngineOptions, Received, Script } from './engine-main.ts'
 
-export type { Received, Script } from './engine-main.ts'
+export type { EngineOptions, Received, Script } from './engine-main.ts'
 
 /** An engine process of the test's own. */
 export interface EngineDouble {
   readonly origin: string
+  readonly port: number
   readonly pid: number
   /** What coming requests get. */
   script(next: Script): Promise<void>
-  /** What has come, oldest first, without `/v1/models`. */
+  /** Lets go of everything that is held now. */
+  release(): Promise<void>
+  /** What it says of its work from now on. */
+  tell(load: NonNullable<EngineOptions['load']>): Promise<void>
+  /** What has come, oldest first, without `/v1/models` and questions after its health. */
   requests(): Promise<readonly Received[]>
   /** Resolves at the nth event of a kind, counted from the start: a request read, an answer ended, a caller gone. */
   waitFor(kind: EngineEvent['kind'], count?: number): Promise<EngineEvent>
   connections(): Promise<number>
+  /** Lets the process stand still, and go on. */
+  freeze(): void
+  thaw(): void
   /** Ends the process at once; resolves when it is gone. */
   kill(): Promise<void>
 }
 
 /** Starts an engine that does what its script says; it ends with the test. Those of `flavours/` do as real ones do. */
-export async function startEngine(
-  t: Pick<Test, 'teardown'>,
-  options: { models?: string[]; requireKey?: string } = {}
-): Promise<EngineDouble> {
+export async function startEngine(t: Pick<Test, 'teardown'>, options: EngineOptions = {}): Promise<EngineDouble> {
   const { origin, pid, ask, until, kill } = await startDouble<EngineEvent>(
     t,
     new URL('engine-main.ts', import.meta.url),
@@ -31,10 +36,19 @@ export async function startEngine(
   )
   return {
     origin,
+    port: Number(new URL(origin).port),
     pid,
     script: async next => {
       await ask('script', next)
     },
+    release: async () => {
+      await ask('release')
+    },
+    tell: async load => {
+      await ask('load', load)
+    },
+    freeze: () => process.kill(pid, 'SIGSTOP'),
+    thaw: () => process.kill(pid, 'SIGCONT'),
     requests: async () => (await ask('requests')) as readonly Received[],
     connections: async () => (await ask('connections')) as number,
     waitFor: (kind, count = 1) => until(events => events.filter(event => event.kind === kind)[count - 1]),

@@ -48,6 +48,8 @@ export interface GateOptions {
   readonly limits?: Partial<ConnectionLimits>
   /** Runs before the gate asks for keys; then the world does not wait for it to be ready. */
   readonly prepare?: (issuer: Issuer) => void
+  /** The clock of the rooms; timers run by the real one. */
+  readonly nowMs?: () => number
 }
 
 /** What a world may differ in. */
@@ -82,7 +84,10 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
   const loaded = parseConfig(`${text}\naudit: { to: audit.log }\n`, { file, env: process.env })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults, null, 2))
   const log: string[] = []
-  const built = buildDeps(loaded.config, { log: pino({ level: 'info' }, { write: line => log.push(line) }) })
+  const built = buildDeps(loaded.config, {
+    log: pino({ level: 'info' }, { write: line => log.push(line) }),
+    ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs })
+  })
   const app = await buildApp({ ...built.app, limits: { ...LIMITS, ...options.limits } })
   t.teardown(async () => {
     app.server.closeAllConnections()
