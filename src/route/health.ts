@@ -76,7 +76,8 @@ export class Health {
   /** A call failed before its headers. @returns true when that is one too many */
   failed(): boolean {
     this.#failures++
-    return this.#isEjected || this.#failures >= FAILURES
+    // Calls that were there when it was put out tell nothing new; one that tries it does.
+    return this.#isEjected ? this.#trialUntilMs > 0 : this.#failures >= FAILURES
   }
 
   /** Puts it out, for longer each time. @returns for how long */

@@ -16,6 +16,14 @@ t.test('the third failure in a row is one too many; an answer or progress betwee
   t.notOk(answered.failed())
 })
 
+t.test('calls that fail together put it out once, for as long as three do', async t => {
+  const h = health()
+  for (let i = 0; i < 8; i++) if (h.failed()) h.eject(0)
+  t.equal(h.stateAt(10 * SEC), 'trial')
+  h.beginTrial(10 * SEC)
+  t.ok(h.failed(), 'one that tries it counts')
+})
+
 t.test('out for 10 s, doubled each time up to 300 s; then one call at a time may try it', async t => {
   const h = health()
   let now = 0
