@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import { Bag, type Placed } from './bag.ts'
 import type { TargetOptions } from './options.ts'
@@ -5,6 +6,8 @@ import type { TargetOptions } from './options.ts'
 /** One connection to an engine, for one request at a time. */
 export interface Connection extends Placed {
   readonly client: Client
+  /** Null before it has connected. */
+  socket: Socket | null
   isConnected: boolean
   /** True once it has carried a request. */
   isReused: boolean
@@ -40,7 +43,43 @@ export class Connections {
 
   /** An idle connection, or a new one that will connect when it is used. */
   take(): Connection {
-    return this.#idle.pop() ?? this.#open()
+    return this.#idle.pop() ?? this.open()
+  }
+
+  /** A new connection, whatever idle ones there are: where one had gone stale, others may have too. */
+  open(): Connection {
+    const client = new Client(this.target.origin, {
+      connect: (options, done) =>
+        this.#connect(options, (...result) => {
+          connection.socket = result[1]
+          done(...result)
+        }),
+      pipelining: 1,
+      // Engines close after 5 s of silence: a second less, so that no request meets a connection that is being closed.
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 4_000,
+      // A prefill may take minutes; the relay has clocks of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: 32 * 1024
+    })
+    const connection: Connection = {
+      client,
+      socket: null,
+      isConnected: false,
+      isReused: false,
+      isDropped: false,
+      place: -1
+    }
+    client.on('connect', () => {
+      connection.isConnected = true
+    })
+    client.on('disconnect', () => {
+      connection.isConnected = false
+      if (connection.place !== -1) this.drop(connection)
+    })
+    this.#size++
+    return connection
   }
 
   /** Gives a connection back after a request. One that is no longer connected is dropped. */
@@ -63,30 +102,6 @@ export class Connections {
   close(): void {
     this.#isClosed = true
     for (const connection of this.#idle.all()) this.drop(connection)
-  }
-
-  #open(): Connection {
-    const client = new Client(this.target.origin, {
-      connect: this.#connect,
-      pipelining: 1,
-      // Engines close after 5 s of silence: a second less, so that no request meets a connection that is being closed.
-      keepAliveTimeout: 4_000,
-      keepAliveMaxTimeout: 4_000,
-      // A prefill may take minutes; the relay has clocks of its own.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: 32 * 1024
-    })
-    const connection: Connection = { client, isConnected: false, isReused: false, isDropped: false, place: -1 }
-    client.on('connect', () => {
-      connection.isConnected = true
-    })
-    client.on('disconnect', () => {
-      connection.isConnected = false
-      if (connection.place !== -1) this.drop(connection)
-    })
-    this.#size++
-    return connection
   }
 }
 

@@ -7,9 +7,10 @@ import type { Bag, Placed } from './bag.ts'
 import { Clocks } from './clocks.ts'
 import type { Connection, Connections } from './connections.ts'
 import { endsEvent, HEARTBEAT } from './event-stream.ts'
-import { type FailurePoint, failureFrom, isClosed, type RelayTimeout, timeoutError } from './failures.ts'
+import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
 import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf } from './rejection.ts'
+import { Staleness } from './staleness.ts'
 
 /** What a relay needs of its surroundings. */
 export interface RelayInit {
@@ -32,9 +33,6 @@ export interface RelayInit {
   /** The event that tells a caller that its stream cannot be finished. */
   readonly farewell: (exchange: Exchange, error: GateError) => string
 }
-
-/** A connection that is closed so soon after a request was written to it was being closed before. */
-const STALE_MS: Ms = 1_000
 
 /** Thrown into the transport when the caller has left. */
 const CALLER_LEFT = new Error('the caller left')
@@ -61,11 +59,13 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   #isAtEventEnd = true
   readonly #clocks: Clocks
   #heart: NodeJS.Timeout | null = null
-  #sentAtMs: Ms = 0
+  /** From when the call is on its connection. */
+  #staleness: Staleness | null = null
 
   constructor(init: RelayInit) {
     this.#init = init
-    this.#connection = init.connections.take()
+    const { connections, exchange } = init
+    this.#connection = exchange.attempts > 1 ? connections.open() : connections.take()
     this.#clocks = new Clocks(init.connections.target.timeouts, (which, afterMs) => this.#timeOut(which, afterMs))
     init.inFlight.add(this)
     init.response.once('close', () => {
@@ -94,7 +94,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    this.#sentAtMs = performance.now()
+    this.#staleness = new Staleness(this.#connection)
     if (this.#state === 'done') controller.abort(CALLER_LEFT)
   }
 
@@ -235,7 +235,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   #isUnbegun(cause: Error): boolean {
     if (this.#controller === null) return true
     if (this.#init.exchange.call.method === 'GET' && this.#init.exchange.attempts === 1) return true
-    return this.#connection.isReused && isClosed(cause) && performance.now() - this.#sentAtMs < STALE_MS
+    return this.#staleness?.explains(cause) === true
   }
 
   #timeOut(which: RelayTimeout, afterMs: number): void {
