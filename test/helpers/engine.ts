@@ -20,6 +20,8 @@ export interface EngineDouble {
   /** Resolves at the nth event of a kind, counted from the start: a request read, an answer ended, a caller gone. */
   waitFor(kind: EngineEvent['kind'], count?: number): Promise<EngineEvent>
   connections(): Promise<number>
+  /** How often it was asked for its health or its load. */
+  probes(): Promise<number>
   /** Lets the process stand still, and go on. */
   freeze(): void
   thaw(): void
@@ -51,6 +53,7 @@ export async function startEngine(t: Pick<Test, 'teardown'>, options: EngineOpti
     thaw: () => process.kill(pid, 'SIGCONT'),
     requests: async () => (await ask('requests')) as readonly Received[],
     connections: async () => (await ask('connections')) as number,
+    probes: () => until(events => events.filter(({ kind }) => kind === 'probe').length),
     waitFor: (kind, count = 1) => until(events => events.filter(event => event.kind === kind)[count - 1]),
     kill
   }

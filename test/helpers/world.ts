@@ -130,6 +130,16 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
   }
 }
 
+/** The audit line of a request, when it is there. */
+export async function lineOf(gate: Gate, id: string | null): Promise<Record<string, unknown>> {
+  for (let known = 0; ; ) {
+    const lines = await gate.audits(known + 1)
+    const line = lines.findLast(one => one['http.request.id'] === id)
+    if (line !== undefined) return line
+    known = lines.length
+  }
+}
+
 /** The lines of a file, when there are at least so many. What stands after the last line's end may be a line in the making. */
 async function linesOf(file: string, count: number): Promise<readonly string[]> {
   for (;;) {

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { type Gate, openGate } from '../world.ts'
+import { type Gate, lineOf, openGate } from '../world.ts'
 import type { FlavourName } from './flavour.ts'
 import { type FlavourDouble, type Heard, startFlavour } from './start.ts'
 
@@ -113,15 +113,5 @@ ${yaml}`
       if (found === undefined) throw new Error('the engine heard nothing')
       return { heard: found, sent: sent.at(-1) ?? '' }
     }
-  }
-}
-
-/** The audit line of a request, when it is there. */
-async function lineOf(gate: Gate, id: string | null): Promise<Record<string, unknown>> {
-  for (let known = 0; ; ) {
-    const lines = await gate.audits(known + 1)
-    const line = lines.findLast(one => one['http.request.id'] === id)
-    if (line !== undefined) return line
-    known = lines.length
   }
 }
