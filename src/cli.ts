@@ -26,10 +26,14 @@ Commands:
 'tollgate COMMAND --help' tells more. Exit codes: 0 fine, 1 a fault was found or a request would be refused, 2 wrong usage.
 `
 
-const SERVE_HELP = `Usage: tollgate serve --config FILE
+const SERVE_HELP = `Usage: tollgate serve --config FILE [--take-over]
 
 Runs the gate. The audit log goes where 'audit.to' says, messages for the operator to stderr as JSON lines.
-SIGTERM or SIGINT drains and stops; a second one stops at once.
+SIGHUP and a change of the file load it anew. SIGTERM or SIGINT drains and stops; a second one stops at once.
+
+Options:
+  --config FILE   the configuration
+  --take-over     share the ports with the gate that listens there, until that one is told to stop
 `
 
 const CHECK_HELP = `Usage: tollgate check FILE [--format text|json]
@@ -77,7 +81,11 @@ async function serveCommand(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process
   const { values } = parseArgs({
     args: [...argv],
-    options: { config: { type: 'string', short: 'c' }, help: { type: 'boolean', short: 'h' } }
+    options: {
+      config: { type: 'string', short: 'c' },
+      'take-over': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' }
+    }
   })
   if (values.help) {
     stdout.write(SERVE_HELP)
@@ -87,7 +95,7 @@ async function serveCommand(argv: readonly string[]): Promise<number> {
     stderr.write(`tollgate serve: --config FILE is missing.\n${SERVE_HELP}`)
     return 2
   }
-  return await serve({ configFile: values.config, env, stdout, stderr })
+  return await serve({ configFile: values.config, takesOver: values['take-over'], env, stdout, stderr })
 }
 
 function checkCommand(argv: readonly string[]): number {

@@ -1,15 +1,17 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import type { Server as TlsServer } from 'node:https'
-import type { FastifyInstance } from 'fastify'
+import { createServer } from 'node:net'
+import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
 import type { AcceptOptions } from './accept/options.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
 import { loadConfig } from './config/load.ts'
+import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, openLog, readTls, type World } from './deps.ts'
-import type { Transport } from './forward/transport.ts'
+import { drain, timer } from './drain.ts'
 import type { Ms } from './time.ts'
 
 /** What `serve` is given. */
@@ -18,6 +20,8 @@ export interface ServeOptions {
   readonly env: NodeJS.ProcessEnv
   readonly stdout: NodeJS.WritableStream
   readonly stderr: NodeJS.WritableStream
+  /** Share the ports with a gate that listens there already, until that one ends. */
+  readonly takesOver?: boolean
   /** Told once, when both listeners are up. */
   readonly onReady?: (info: { readonly url: string; readonly adminUrl: string }) => void
 }
@@ -25,8 +29,10 @@ export interface ServeOptions {
 /**
  * Runs the gate until it is told to stop: load, build, listen, wait for a signal, drain.
  *
- * A file with faults starts nothing. The first SIGTERM or SIGINT drains: no new connection, running requests end by
- * themselves within `server.drain.timeout`, streams that do not are ended with an error event. The second ends at once.
+ * A file with faults starts nothing. SIGHUP, and a change of the file, load it anew. The first SIGTERM drains: not ready, but
+ * accepting for `server.drain.accept`; then no new connection, running requests end by themselves within
+ * `server.drain.timeout`, streams that do not are ended with an error event. SIGINT does not wait for load balancers. The
+ * second signal ends at once.
  *
  * @returns the exit code: 0 after a stop, 1 for a faulty file, an audit log or a listener that cannot be opened
  */
@@ -48,22 +54,53 @@ export async function serve(options: ServeOptions): Promise<number> {
     return 1
   }
   const app = await buildApp(world.app)
+  const reloader = createReloader({
+    file: options.configFile,
+    env: options.env,
+    first: loaded,
+    follow: world.follow,
+    nowMs: Date.now,
+    log
+  })
   const drainCheck = (): Check => ({ name: 'not draining', ok: !isDraining, detail: {} })
-  const admin = await buildAdmin({ log, checks: () => [drainCheck(), ...world.checks()] })
+  const admin = await buildAdmin({
+    log,
+    checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
+    token: config.admin.token,
+    reload: () => reloader.reload('asked for by the operator'),
+    config: () => reloader.status
+  })
 
   const stop = stopSignal()
+  const onHangup = () => void reloader.reload('SIGHUP')
+  process.on('SIGHUP', onHangup)
   const unwatch = watchTls(app, config.accept, log)
   try {
     world.start()
-    const adminUrl = await listen(admin, config.admin)
-    const url = await listen(app, config.accept)
+    const { takesOver = false } = options
+    // The gate that runs knows its keys and models; this one must too before it gets a request.
+    if (takesOver && !(await isReadyWithin(TAKE_OVER_MS, world))) {
+      options.stderr.write(
+        'tollgate: not ready to take over within 30 s (keys or models are missing). The other gate stays.\n'
+      )
+      return 1
+    }
+    const adminUrl = await listen(admin, config.admin, takesOver)
+    const url = await listen(app, config.accept, takesOver)
+    reloader.watch()
     log.info({ url, adminUrl }, 'the gate is open')
     options.onReady?.({ url, adminUrl })
 
     const signal = await stop.first
     isDraining = true
     log.info({ signal, inFlight: world.app.transport.inFlight }, 'draining')
-    await drain(app, config.accept.drainTimeoutMs, stop.second, world.app.transport)
+    const { drainAcceptMs, drainTimeoutMs } = config.accept
+    await drain(app, {
+      acceptMs: signal === 'SIGINT' ? 0 : drainAcceptMs,
+      timeoutMs: drainTimeoutMs,
+      now: stop.second,
+      transport: world.app.transport
+    })
     return 0
   } catch (err) {
     const message = listenFault(err)
@@ -72,6 +109,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     return 1
   } finally {
     stop.forget()
+    process.off('SIGHUP', onHangup)
+    reloader.close()
     unwatch()
     await app.close()
     await admin.close()
@@ -80,8 +119,47 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-async function listen(app: FastifyInstance, at: { readonly host: string; readonly port: number }): Promise<string> {
-  return await app.listen({ host: at.host, port: at.port })
+/** A file that cannot be used takes no gate out of service, but is not to be overlooked either. */
+function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
+  const lastReload =
+    last === null
+      ? null
+      : {
+          ok: last.ok,
+          at: new Date(last.atMs).toISOString(),
+          ...(last.ok ? {} : { faults: last.faults.map(({ path, message }) => `${path}: ${message}`) })
+        }
+  return { name: 'configuration', ok: true, detail: { loadedAt: new Date(loadedAtMs).toISOString(), hash, lastReload } }
+}
+
+const TAKE_OVER_MS: Ms = 30_000
+
+async function isReadyWithin(ms: Ms, world: World): Promise<boolean> {
+  const late = timer(ms)
+  const ready = world.ready().then(() => true)
+  const isReady = await Promise.race([ready, late.done.then(() => false)])
+  late.cancel()
+  return isReady
+}
+
+/** Every gate can share its ports with the one that follows it; only one that is told to shares those of another. */
+async function listen(
+  app: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+  takesOver: boolean
+): Promise<string> {
+  if (!takesOver) await tryPort(host, port)
+  return await app.listen({ host, port, reusePort: true } as FastifyListenOptions)
+}
+
+/** Fails as listening would, when anybody listens there. */
+async function tryPort(host: string, port: number): Promise<void> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, resolve)
+  })
+  await new Promise(resolve => server.close(resolve))
 }
 
 function listenFault(err: unknown): string | null {
@@ -91,41 +169,6 @@ function listenFault(err: unknown): string | null {
   if (code === 'EADDRINUSE') return `tollgate: ${where} is in use by another program. Stop it, or change 'listen'.`
   if (code === 'EACCES') return `tollgate: ${where} may not be opened by this user. Choose a port above 1023.`
   return `tollgate: cannot listen on ${where}: ${code}`
-}
-
-const SWEEP_MS = 100
-const CUT_GRACE_MS = 1_000
-const SETTLE_MS = 10
-
-/** Stops listening, waits for what is running, then cuts what is left. */
-async function drain(
-  app: FastifyInstance,
-  timeoutMs: Ms,
-  now: Promise<unknown>,
-  transport: Pick<Transport, 'close' | 'inFlight'>
-): Promise<void> {
-  const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
-  // Fastify waits for idle keep-alive connections; a caller that holds one would keep us for over a minute.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
-  app.server.closeIdleConnections()
-  const late = timer(timeoutMs)
-  await Promise.race([closed, late.done, now])
-  transport.close({ cut: true })
-  const grace = timer(CUT_GRACE_MS)
-  await Promise.race([closed, grace.done])
-  late.cancel()
-  grace.cancel()
-  clearInterval(sweep)
-  app.server.closeAllConnections()
-  await closed
-  // A socket that has become a WebSocket tells of its end a moment later than the server does, and its line comes then.
-  for (let ms = 0; transport.inFlight > 0 && ms < CUT_GRACE_MS; ms += SETTLE_MS) await timer(SETTLE_MS).done
-}
-
-function timer(ms: number): { done: Promise<void>; cancel: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const handle = setTimeout(resolve, ms)
-  return { done: promise, cancel: () => clearTimeout(handle) }
 }
 
 /** The first signal drains, the second does not wait. */

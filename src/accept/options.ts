@@ -10,7 +10,9 @@ export interface AcceptOptions {
   readonly names: readonly string[]
   /** Absolute paths of PEM files, or null for plain HTTP. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null
-  /** How long running requests may take to end after SIGTERM. */
+  /** How long the gate goes on accepting after SIGTERM, while whoever sends it traffic sees that it is not ready. */
+  readonly drainAcceptMs: Ms
+  /** How long running requests may take to end after that. */
   readonly drainTimeoutMs: Ms
 }
 
@@ -40,10 +42,16 @@ export const ServerSchema = Type.Object(
     ),
     drain: Type.Object(
       {
+        accept: Type.String({
+          ...DURATION,
+          default: '10s',
+          description:
+            'How long the gate goes on accepting after SIGTERM, not ready: what load balancers need to see it.'
+        }),
         timeout: Type.String({
           ...DURATION,
           default: '600s',
-          description: 'How long running requests may take to end after SIGTERM.'
+          description: 'How long running requests may take to end after that.'
         })
       },
       { additionalProperties: false, default: {}, description: 'How the gate stops.' }
@@ -58,6 +66,7 @@ export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path:
     ...readListen(yaml.listen),
     names: yaml.names.map(name => name.toLowerCase()),
     tls: yaml.tls === undefined ? null : { certFile: resolve(yaml.tls.cert), keyFile: resolve(yaml.tls.key) },
+    drainAcceptMs: readDurationMs(yaml.drain.accept),
     drainTimeoutMs: readDurationMs(yaml.drain.timeout)
   }
 }

@@ -1,4 +1,5 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { isOperator } from './guard.ts'
 
 /** One thing that must be well before requests should come. */
 export interface Check {
@@ -12,13 +13,24 @@ export interface Check {
 export interface AdminDeps {
   readonly log: FastifyBaseLogger
   readonly checks: () => readonly Check[]
+  /** Opens everything but health, or null. */
+  readonly token: string | null
+  /** Loads the configuration anew. */
+  readonly reload: () => Reloaded
+  /** What runs: the configuration with its secrets masked, when it was loaded, how the last reload went. */
+  readonly config: () => object
+}
+
+/** What became of a reload, as the operator is told. */
+export interface Reloaded {
+  readonly ok: boolean
 }
 
 /**
- * The second listener. `/livez`: the process and its event loop answer. `/readyz`: every check holds, else 503.
+ * The second listener. `POST /-/reload` and `GET /-/config` are for the operator alone. `/livez`: the process and its event loop answer. `/readyz`: every check holds, else 503.
  * Engines are not among the checks: their outage must not take every gate away at once.
  */
-export async function buildAdmin({ log, checks }: AdminDeps): Promise<FastifyInstance> {
+export async function buildAdmin({ log, checks, token, reload, config }: AdminDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -32,6 +44,21 @@ export async function buildAdmin({ log, checks }: AdminDeps): Promise<FastifyIns
     const all = checks()
     const isReady = all.every(check => check.ok)
     reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', checks: all })
+  })
+  app.register(async operators => {
+    operators.addHook('onRequest', async ({ raw }, reply) => {
+      if (isOperator(raw, token)) return
+      reply.code(token === null ? 403 : 401)
+      if (token !== null) reply.header('www-authenticate', 'Bearer realm="tollgate admin"')
+      return reply.send({
+        error: token === null ? 'Only from this machine, or with admin.token.' : 'The admin token is required.'
+      })
+    })
+    operators.post('/-/reload', (_request, reply) => {
+      const result = reload()
+      reply.code(result.ok ? 200 : 422).send(result)
+    })
+    operators.get('/-/config', () => config())
   })
   return app
 }

@@ -175,17 +175,36 @@ function unknownPool(root: Loose, name: string, path: Path): Finding[] {
 }
 
 function checkFiles(root: Loose, file: string): Finding[] {
-  const { tls } = mapOf(root.server)
-  const named: [Path, unknown][] = ['cert', 'key'].map(key => [['server', 'tls', key], mapOf(tls)[key]])
-  for (const [name, pool] of Object.entries(mapOf(root.pools))) {
-    for (const [index, target] of listOf(mapOf(pool).targets).entries()) {
-      named.push([['pools', name, 'targets', index, 'ca'], mapOf(target).ca])
-    }
-  }
-  return named.flatMap(([path, text]) =>
-    typeof text !== 'string' || existsSync(resolve(dirname(file), text))
-      ? []
-      : [error('E311', path, `the file ${text} does not exist`)]
+  const missing = namedFiles(root).filter(([, text]) => !existsSync(resolve(dirname(file), text)))
+  return [
+    ...missing.map(([path, text]) => error('E311', path, `the file ${text} does not exist`)),
+    ...eachTarget(root).flatMap(([path, { cert, key }]) =>
+      (cert === undefined) === (key === undefined)
+        ? []
+        : [error('E313', path, 'a certificate of the gate needs both cert and key')]
+    )
+  ]
+}
+
+/** Absolute paths of the files that a configuration names as such, its secrets apart. */
+export function filesOf(value: unknown, file: string): readonly string[] {
+  return namedFiles(mapOf(value)).map(([, text]) => resolve(dirname(file), text))
+}
+
+function namedFiles(root: Loose): readonly (readonly [Path, string])[] {
+  const tls = mapOf(mapOf(root.server).tls)
+  const named: (readonly [Path, unknown])[] = [
+    ...['cert', 'key', 'client_ca'].map(name => [['server', 'tls', name], tls[name]] as const),
+    ...eachTarget(root).flatMap(([path, target]) =>
+      ['ca', 'cert', 'key'].map(name => [[...path, name], target[name]] as const)
+    )
+  ]
+  return named.flatMap(([path, text]) => (typeof text === 'string' ? [[path, text] as const] : []))
+}
+
+function eachTarget(root: Loose): readonly (readonly [Path, Loose])[] {
+  return Object.entries(mapOf(root.pools)).flatMap(([name, pool]) =>
+    listOf(mapOf(pool).targets).map((target, index) => [['pools', name, 'targets', index], mapOf(target)] as const)
   )
 }
 

@@ -9,6 +9,8 @@ const REFERENCE = /^\$\{(env|file):([^}]+)\}$/
 export interface Interpolated {
   readonly findings: readonly Finding[]
   readonly secrets: readonly string[]
+  /** Absolute paths of the files that were named, readable or not. */
+  readonly files: readonly string[]
 }
 
 /**
@@ -21,6 +23,7 @@ export function interpolate(
 ): Interpolated {
   const findings: Finding[] = []
   const secrets: string[] = []
+  const files: string[] = []
   for (const { path, value, set } of document.scalars()) {
     if (typeof value !== 'string') continue
     const reference = REFERENCE.exec(value)
@@ -52,6 +55,7 @@ export function interpolate(
       continue
     }
     const [, kind, name = ''] = reference
+    if (kind === 'file') files.push(resolve(dirname(init.file), name))
     try {
       const secret = kind === 'env' ? fromEnv(name, init.env) : readFileSync(resolve(dirname(init.file), name), 'utf8')
       const trimmed = secret.replace(/\r?\n$/, '')
@@ -69,7 +73,7 @@ export function interpolate(
       findings.push(finding('E204', `${kind === 'env' ? 'the variable' : 'the file'} ${name} ${reasonOf(err)}`))
     }
   }
-  return { findings, secrets }
+  return { findings, secrets, files }
 }
 
 function fromEnv(name: string, env: NodeJS.ProcessEnv): string {

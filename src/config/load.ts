@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { crossCheck } from './cross-check.ts'
+import { resolve } from 'node:path'
+import { crossCheck, filesOf } from './cross-check.ts'
 import { parseDocument } from './document.ts'
 import type { Fault } from './faults.ts'
 import { interpolate } from './interpolate.ts'
@@ -15,9 +16,12 @@ export type LoadResult = Loaded | Faulty
 export interface Loaded {
   readonly ok: true
   readonly config: Config
+  /** The file as it was read, its defaults and secrets in place. */
+  readonly yaml: FileYaml
   readonly faults: readonly Fault[]
   readonly text: string
   readonly secrets: readonly string[]
+  readonly files: readonly string[]
 }
 
 /** A file with at least one error. */
@@ -27,6 +31,8 @@ export interface Faulty {
   /** Null when the file could not be read. */
   readonly text: string | null
   readonly secrets: readonly string[]
+  /** Absolute paths of every file that was read, or should have been. */
+  readonly files: readonly string[]
 }
 
 /** Reads a configuration file. Never throws: whatever is wrong is a fault with a place. */
@@ -35,7 +41,13 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): LoadResult {
     return parseConfig(readFileSync(file, 'utf8'), { file, env })
   } catch (err) {
     const why = err instanceof Error && 'code' in err ? `cannot be read (${err.code})` : String(err)
-    return { ok: false, faults: [wholeFile(file, 'E100', `the file ${why}`)], text: null, secrets: [] }
+    return {
+      ok: false,
+      faults: [wholeFile(file, 'E100', `the file ${why}`)],
+      text: null,
+      secrets: [],
+      files: [resolve(file)]
+    }
   }
 }
 
@@ -45,15 +57,17 @@ export function parseConfig(
   init: { readonly file: string; readonly env: NodeJS.ProcessEnv }
 ): LoadResult {
   const { file, env } = init
+  const files = [resolve(file)]
   const document = parseDocument(text, file)
   if (document.root === null && document.faults.length === 0) {
     const hint = 'the smallest file has issuers, pools and teams'
-    return { ok: false, faults: [{ ...wholeFile(file, 'E103', 'the file is empty'), hint }], text, secrets: [] }
+    return { ok: false, faults: [{ ...wholeFile(file, 'E103', 'the file is empty'), hint }], text, secrets: [], files }
   }
   // What follows a broken text would be noise: the parser guesses at what was meant.
-  if (document.faults.length > 0) return { ok: false, faults: document.faults, text, secrets: [] }
+  if (document.faults.length > 0) return { ok: false, faults: document.faults, text, secrets: [], files }
 
-  const { findings: references, secrets } = interpolate(document, { file, env, isSecret: isSecretPath })
+  const { findings: references, secrets, files: named } = interpolate(document, { file, env, isSecret: isSecretPath })
+  files.push(...named)
   let value: unknown
   try {
     value = document.toValue()
@@ -62,16 +76,19 @@ export function parseConfig(
       ok: false,
       faults: [wholeFile(file, 'E104', err instanceof Error ? err.message : String(err))],
       text,
-      secrets
+      secrets,
+      files
     }
   }
   // A secret that could not be found has its fault already.
   const missing = new Set(references.filter(({ code }) => code === 'E204').map(({ path }) => path.join('\n')))
   const related = crossCheck(file, value)
+  files.push(...filesOf(value, file))
   const shape = checkShape(value).filter(({ path }) => !missing.has(path.join('\n')))
   const faults = [...shape, ...references, ...related].map(finding => document.place(finding)).sort(byPlace)
-  if (faults.some(fault => fault.severity === 'error')) return { ok: false, faults, text, secrets }
-  return { ok: true, config: configFrom(value as FileYaml, file), faults, text, secrets }
+  if (faults.some(fault => fault.severity === 'error')) return { ok: false, faults, text, secrets, files }
+  const yaml = value as FileYaml
+  return { ok: true, config: configFrom(yaml, file), yaml, faults, text, secrets, files }
 }
 
 function byPlace(a: Fault, b: Fault): number {

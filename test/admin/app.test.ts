@@ -1,12 +1,18 @@
 import { pino } from 'pino'
 import t from 'tap'
-import { buildAdmin, type Check } from '../../src/admin/app.ts'
+import { type AdminDeps, buildAdmin, type Check } from '../../src/admin/app.ts'
 
-const log = pino({ level: 'silent' })
+const DEPS: AdminDeps = {
+  log: pino({ level: 'silent' }),
+  checks: () => [],
+  token: null,
+  reload: () => ({ ok: true }),
+  config: () => ({ hash: 'x' })
+}
 
 t.test('alive as soon as the process answers, ready only when every check holds', async t => {
   let checks: Check[] = [{ name: 'keys of corp', ok: false, detail: { lastError: 'status 500' } }]
-  const app = await buildAdmin({ log, checks: () => checks })
+  const app = await buildAdmin({ ...DEPS, checks: () => checks })
   t.teardown(() => app.close())
   t.equal((await app.inject('/livez')).statusCode, 200)
   const waiting = await app.inject('/readyz')
@@ -18,9 +24,54 @@ t.test('alive as soon as the process answers, ready only when every check holds'
 })
 
 t.test('the second listener serves nothing else', async t => {
-  const app = await buildAdmin({ log, checks: () => [] })
+  const app = await buildAdmin(DEPS)
   t.teardown(() => app.close())
   for (const path of ['/', '/v1/chat/completions', '/metrics/', '/livez/../x']) {
     t.equal((await app.inject(path)).statusCode, 404, path)
   }
+})
+
+t.test(
+  'the operator reloads and reads the configuration from this machine, and no browser does it for another page',
+  async t => {
+    let reloads = 0
+    let isFine = true
+    const app = await buildAdmin({ ...DEPS, reload: () => ({ ok: isFine, n: ++reloads }) })
+    t.teardown(() => app.close())
+    const here = { host: '127.0.0.1:9090' }
+    const ask = (init: object) => app.inject({ method: 'POST', url: '/-/reload', headers: here, ...init })
+    t.equal((await ask({})).statusCode, 200)
+    isFine = false
+    t.equal((await ask({})).statusCode, 422)
+    t.equal((await app.inject({ url: '/-/config', headers: here })).statusCode, 200)
+    for (const init of [
+      { remoteAddress: '10.0.0.7' },
+      { headers: { host: 'evil.example' } },
+      { headers: { ...here, origin: 'https://evil.example' } }
+    ]) {
+      t.equal((await ask(init)).statusCode, 403)
+      t.equal((await app.inject({ url: '/-/config', headers: here, ...init })).statusCode, 403)
+    }
+    t.equal((await app.inject({ url: '/-/reload', headers: here })).statusCode, 404, 'a GET changes nothing')
+    t.equal(reloads, 2)
+  }
+)
+
+t.test('where there is a token, it opens, from anywhere, and nothing else does; health needs none', async t => {
+  const app = await buildAdmin({ ...DEPS, token: 'a-token-of-the-operator' })
+  t.teardown(() => app.close())
+  const ask = async (authorization?: string) =>
+    await app.inject({
+      method: 'POST',
+      url: '/-/reload',
+      remoteAddress: '10.0.0.7',
+      headers: authorization === undefined ? {} : { authorization }
+    })
+  t.equal((await ask('Bearer a-token-of-the-operator')).statusCode, 200)
+  for (const wrong of [undefined, 'Bearer x', 'a-token-of-the-operator', 'Bearer a-token-of-the-operatorx', '']) {
+    const answer = await ask(wrong)
+    t.equal(answer.statusCode, 401)
+    t.match(answer.headers['www-authenticate'], /^Bearer/)
+  }
+  t.equal((await app.inject('/livez')).statusCode, 200)
 })

@@ -28,7 +28,7 @@ export async function startTollgate(scene: Scene): Promise<Peer> {
   const file = join(scene.dir, 'tollgate.yaml')
   writeFileSync(
     file,
-    `server: { listen: "127.0.0.1:${port}", drain: { timeout: 1s } }
+    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s } }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${scene.issuer}", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: ["http://127.0.0.1:${scene.enginePort}"], models: [m] } }

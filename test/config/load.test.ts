@@ -26,7 +26,14 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   if (!result.ok) return
   const { config } = result
   t.strictSame(result.faults, [])
-  t.match(config.accept, { host: '0.0.0.0', port: 8080, tls: null, names: [], drainTimeoutMs: 600_000 })
+  t.match(config.accept, {
+    host: '0.0.0.0',
+    port: 8080,
+    tls: null,
+    names: [],
+    drainAcceptMs: 10_000,
+    drainTimeoutMs: 600_000
+  })
   t.match(config.admin, { host: '127.0.0.1', port: 9090 })
   t.match(config.authenticate.issuers[0], {
     name: 'idp.example.com',

@@ -59,7 +59,7 @@ export async function startGate(
   writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
   writeFileSync(
     file,
-    `server: { listen: "127.0.0.1:${port}", drain: { timeout: 1s } }
+    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s } }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
 audit: { to: audit.log }

@@ -18,7 +18,7 @@ async function scene(t: Test, more = '', origin?: string) {
   const file = `${dir}/tollgate.yaml`
   writeFileSync(
     file,
-    `server: { listen: "127.0.0.1:${port}", drain: { timeout: 300ms }${more} }
+    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 300ms }${more} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: ["${origin ?? engine.origin}"], models: [m] } }

@@ -1,0 +1,62 @@
+import { type Path, pathText } from './faults.ts'
+
+/** One value that differs between two configurations. */
+export interface Change {
+  /** `pools.qwen.targets[0].url`. */
+  readonly path: string
+  /** JSON texts; null where there is none. Secrets are masked. */
+  readonly before: string | null
+  readonly after: string | null
+  /** The running gate cannot follow it. */
+  readonly needsRestart: boolean
+}
+
+/** What is bound when the gate starts: its listeners, what opens them, and the file that it writes to. */
+const STARTUP: readonly RegExp[] = [/^server\.(?:listen|tls)\b/, /^admin\b/, /^audit\b/]
+
+const MASK = '••••'
+
+/**
+ * Finds what differs between two configurations, value by value.
+ * @param isSecret whether a value at a path may not be shown
+ */
+export function changesBetween(
+  before: unknown,
+  after: unknown,
+  isSecret: (path: Path) => boolean,
+  path: Path = []
+): readonly Change[] {
+  if (isTree(before) && isTree(after)) {
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    return names.flatMap(name => {
+      const step = Array.isArray(before) && Array.isArray(after) ? Number(name) : name
+      return changesBetween(before[name], after[name], isSecret, [...path, step])
+    })
+  }
+  const texts = [before, after].map(value => (value === undefined ? null : JSON.stringify(value)))
+  if (texts[0] === texts[1]) return []
+  const show = (value: unknown) => (value === undefined ? null : JSON.stringify(masked(value, isSecret, path)))
+  const at = pathText(path)
+  return [{ path: at, before: show(before), after: show(after), needsRestart: STARTUP.some(key => key.test(at)) }]
+}
+
+/** A configuration with its secrets masked. */
+export function masked(value: unknown, isSecret: (path: Path) => boolean, path: Path = []): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => masked(item, isSecret, [...path, index]))
+  if (isTree(value)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [name, masked(item, isSecret, [...path, name])])
+    )
+  }
+  return isSecret(path) ? MASK : value
+}
+
+/** `teams.red.pool "a" → "b"`, with what it needs. */
+export function changeText({ path, before, after, needsRestart }: Change): string {
+  const what = before === null ? `added: ${after}` : after === null ? `removed: ${before}` : `${before} → ${after}`
+  return `${path} ${what}${needsRestart ? ' (needs a restart)' : ''}`
+}
+
+function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
