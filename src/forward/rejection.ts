@@ -11,6 +11,23 @@ const MAX_RETRY_AFTER_SEC = 60
 const LISTS_MODELS = /\bnot in the model_list\b|\bloaded adapters\b/i
 const NO_SUCH_MODEL: EngineSaid = { ...CODES.TOLLGATE_ROUTE_MODEL, param: 'model' }
 
+/**
+ * Answers that cannot be passed on: redirects, encoded ones, and those with neither length nor chunks, whose end looks
+ * the same wherever they are cut.
+ * @returns null when it is none of them
+ */
+export function unfitFrom(status: number, headers: IncomingHttpHeaders, at: FailurePoint): GateError | null {
+  const detail = { ...at, status }
+  if ((status >= 300 && status < 400) || status > 599) return new GateError('TOLLGATE_FORWARD_ANSWER', detail)
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') {
+    return new GateError('TOLLGATE_FORWARD_ANSWER', { ...detail, encoding: String(encoding).slice(0, 64) })
+  }
+  const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] === 'chunked'
+  if (isFramed || status === 204 || status >= 400) return null
+  return new GateError('TOLLGATE_FORWARD_ANSWER', { ...detail, framing: 'none' })
+}
+
 /** An answer of 400 and above, while it is read. */
 export interface Rejection {
   readonly status: number

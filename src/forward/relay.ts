@@ -9,7 +9,7 @@ import type { Connection, Connections } from './connections.ts'
 import { endsEvent, HEARTBEAT } from './event-stream.ts'
 import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
-import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf } from './rejection.ts'
+import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf, unfitFrom } from './rejection.ts'
 import { Staleness } from './staleness.ts'
 
 /** What a relay needs of its surroundings. */
@@ -102,7 +102,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (this.#state !== 'waiting' || status < 200) return
     const { lease } = this.#init.exchange
     lease?.answered(status, retryAfterOf(headers) ?? null)
-    const refusal = this.#judge(status, headers)
+    const refusal = unfitFrom(status, headers, this.#point())
     if (refusal !== null) {
       this.#fail(refusal)
       return
@@ -181,16 +181,6 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   /** Ends the call because the gate must stop: with an event of the stream's dialect where one can still follow. */
   shutDown(): void {
     this.#fail(new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() }))
-  }
-
-  #judge(status: number, headers: IncomingHttpHeaders): GateError | null {
-    const detail = { ...this.#point(), status }
-    if ((status >= 300 && status < 400) || status > 599) return new GateError('TOLLGATE_FORWARD_ANSWER', detail)
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      return new GateError('TOLLGATE_FORWARD_ANSWER', { ...detail, encoding: String(encoding).slice(0, 64) })
-    }
-    return null
   }
 
   #gather(chunk: Buffer): void {

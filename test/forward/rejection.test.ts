@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { rejectionFrom } from '../../src/forward/rejection.ts'
+import { rejectionFrom, unfitFrom } from '../../src/forward/rejection.ts'
 
 const at = { pool: 'p', origin: 'http://10.0.0.1:8000', wasSent: true, engine: 'vllm' }
 const rejected = (status: number, body: unknown, engine = 'vllm', headers = {}) =>
@@ -110,4 +110,17 @@ t.test('whatever an engine answers, it becomes an error of ours', async () => {
       }
     )
   )
+})
+
+t.test('what cannot be passed on: redirects, encoded answers, and those whose end tells nothing', async t => {
+  const code = { code: 'TOLLGATE_FORWARD_ANSWER' }
+  const sized = { 'content-length': '2' }
+  for (const status of [300, 307, 399, 600]) t.match(unfitFrom(status, sized, at), code, String(status))
+  t.match(unfitFrom(200, { ...sized, 'content-encoding': 'gzip' }, at), code)
+  t.match(unfitFrom(200, { 'content-type': 'text/event-stream' }, at), { ...code, detail: { framing: 'none' } })
+  t.match(unfitFrom(200, { 'transfer-encoding': 'gzip' }, at), code)
+  t.equal(unfitFrom(200, { ...sized, 'content-encoding': 'identity' }, at), null)
+  t.equal(unfitFrom(200, { 'transfer-encoding': 'chunked' }, at), null)
+  t.equal(unfitFrom(204, {}, at), null)
+  t.equal(unfitFrom(500, {}, at), null, 'of a refusal nothing more than a sentence is read')
 })
