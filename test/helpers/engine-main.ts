@@ -30,6 +30,8 @@ export type Script =
       readonly bytes: string
       readonly after: 'close' | 'reset' | 'hang'
       readonly later?: string
+      /** How long it waits with what comes after the first bytes. */
+      readonly gapMs?: number
     }
   /** Closes the connection before the answer. */
   | { readonly kind: 'reset' }
@@ -155,7 +157,7 @@ function sendRaw({ socket }: IncomingMessage, script: Extract<Script, { kind: 'r
     setTimeout(() => {
       if (script.later === undefined) end()
       else socket.write(script.later, 'latin1', end)
-    }, 20)
+    }, script.gapMs ?? 20)
   })
 }
 

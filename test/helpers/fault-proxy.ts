@@ -34,12 +34,15 @@ export interface FaultProxy {
   readonly connections: number
   /** Connections that ever came. */
   readonly accepted: number
+  readonly isDown: boolean
   /** What happens from now on, on all connections. */
   set(faults: Faults): void
   /** What happens from now on, on the connections that are open now, and on no others. */
   setOpen(faults: Faults): void
   /** Resets every connection. */
   cut(): void
+  /** Ends what clients say, on every connection, as if each had said its last word. */
+  endClients(): void
   /** Resets every connection and takes no more: whoever connects is refused. */
   down(): Promise<void>
   /** Takes connections again, on the same port. */
@@ -48,16 +51,17 @@ export interface FaultProxy {
   fallsTo(count: number): Promise<void>
 }
 
-/** Starts a proxy before a port of loopback; it ends with the test. */
-export async function startFaultProxy(t: Test, server: number | string): Promise<FaultProxy> {
-  const to = typeof server === 'number' ? server : Number(new URL(server).port)
+/** Starts a proxy before a port of loopback, which may become known later; it ends with the test. */
+export async function startFaultProxy(t: Test, server: number | (() => number)): Promise<FaultProxy> {
+  const to = () => (typeof server === 'number' ? server : server())
   const links = new Set<Link>()
   const waiting = new Set<() => void>()
   let faults: Faults = {}
   let accepted = 0
+  let isDown = false
   const onConnection = (client: Socket) => {
     accepted++
-    const link = new Link(client, connect({ port: to, host: '127.0.0.1', allowHalfOpen: true }), () => faults)
+    const link = new Link(client, connect({ port: to(), host: '127.0.0.1', allowHalfOpen: true }), () => faults)
     links.add(link)
     link.onGone = () => {
       links.delete(link)
@@ -75,6 +79,7 @@ export async function startFaultProxy(t: Test, server: number | string): Promise
     for (const link of links) link.reset()
   }
   const down = async () => {
+    isDown = true
     const closed = new Promise(resolve => listener.close(resolve))
     cut()
     await closed
@@ -85,6 +90,9 @@ export async function startFaultProxy(t: Test, server: number | string): Promise
     origin: `http://127.0.0.1:${port}`,
     get connections() {
       return links.size
+    },
+    get isDown() {
+      return isDown
     },
     get accepted() {
       return accepted
@@ -97,8 +105,12 @@ export async function startFaultProxy(t: Test, server: number | string): Promise
       for (const link of links) link.own = next
     },
     cut,
+    endClients() {
+      for (const link of links) link.endClient()
+    },
     down,
     up: async () => {
+      isDown = false
       listener = await open(port)
     },
     fallsTo: async count => {
@@ -134,7 +146,7 @@ class Link {
       [server, client]
     ] as const) {
       socket.setNoDelay(true)
-      socket.on('error', () => other.resetAndDestroy())
+      socket.on('error', () => resetSocket(other))
       socket.once('close', () => {
         other.destroy()
         if (!isGone) this.onGone()
@@ -143,10 +155,20 @@ class Link {
     }
   }
 
-  reset(): void {
-    this.#client.resetAndDestroy()
-    this.#server.resetAndDestroy()
+  endClient(): void {
+    this.#server.end()
   }
+
+  reset(): void {
+    resetSocket(this.#client)
+    resetSocket(this.#server)
+  }
+}
+
+/** One that has said its last word cannot be reset any more; Node would keep its handle for ever. */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** One direction of a link. */
@@ -191,6 +213,7 @@ class Pipe {
     }
     if (fault.kind === 'trickle') {
       for (const byte of piece) {
+        if (this.#to.destroyed) return
         await this.#write(Buffer.of(byte))
         await sleep(fault.gapMs)
       }
