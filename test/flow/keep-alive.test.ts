@@ -26,3 +26,32 @@ t.test('no call meets a connection that the engine is closing after its 5 s of s
   )
   t.equal(await engine.idled(), 0, 'the gate was first to close, every time')
 })
+
+t.test('a thousand calls, each about 5 s after the one before, and not one fails', async t => {
+  const { gate, engine, token } = await scene(t, 'vllm')
+  const [lanes, rounds] = [250, 4]
+  const ask = async () => {
+    const answer = await fetch(`${gate.url}${CHAT}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: bodyOf('chat')
+    })
+    await answer.text()
+    return answer.status
+  }
+  await engine.hold('queue')
+  const first = Array.from({ length: lanes }, ask)
+  await engine.waitForRunning(lanes)
+  await engine.release()
+  const failed = (await Promise.all(first)).filter(status => status !== 200)
+  const lane = async (number: number) => {
+    for (let round = 1; round < rounds; round++) {
+      // Spread over 4.8 to 5.2 s, each lane and round in a place of its own.
+      await new Promise(resolve => setTimeout(resolve, 4_800 + ((number * 37 + round * 101) % 400)))
+      const status = await ask()
+      if (status !== 200) failed.push(status)
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)))
+  t.strictSame(failed, [])
+})
