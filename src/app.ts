@@ -1,6 +1,6 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import accept, { type SettleStep } from './accept/plugin.ts'
-import { type ConnectionLimits, serverOptions } from './accept/server-options.ts'
+import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
 import authenticate from './authenticate/plugin.ts'
 import authorize from './authorize/plugin.ts'
 import { GateError } from './errors.ts'
@@ -24,7 +24,7 @@ export interface AppDeps {
   readonly log: FastifyBaseLogger
   readonly nowMs: NowMs
   readonly limits: ConnectionLimits
-  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly tls: TlsTexts | null
   /** What a request that begins now is judged by. */
   readonly rules: () => Rules
   readonly transport: Transport

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
-import { LIMITS } from './accept/server-options.ts'
+import type { TlsFiles } from './accept/options.ts'
+import { LIMITS, type TlsTexts } from './accept/server-options.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
 import { auditRecord } from './audit/record.ts'
@@ -139,8 +140,12 @@ function learnedPools({ route }: Config): readonly LearnedPool[] {
 }
 
 /** Reads the certificate and key that the listener shows. @throws the file system's error */
-export function readTls(files: { readonly certFile: string; readonly keyFile: string }): { cert: string; key: string } {
-  return { cert: readFileSync(files.certFile, 'utf8'), key: readFileSync(files.keyFile, 'utf8') }
+export function readTls({ certFile, keyFile, clientCaFile }: TlsFiles): TlsTexts {
+  return {
+    cert: readFileSync(certFile, 'utf8'),
+    key: readFileSync(keyFile, 'utf8'),
+    clientCa: clientCaFile === null ? null : readFileSync(clientCaFile, 'utf8')
+  }
 }
 
 /** The operator's log: JSON lines on stderr, apart from the audit lines. */

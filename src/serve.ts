@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
 import type { AcceptOptions } from './accept/options.ts'
+import { secureContext } from './accept/server-options.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
@@ -200,15 +201,15 @@ function watchTls(app: FastifyInstance, { tls }: AcceptOptions, log: Logger): ()
   // By polling: a mounted secret changes by a symlink swap, which a watch on the file does not see twice.
   const onChange = () => {
     try {
-      ;(app.server as unknown as TlsServer).setSecureContext(readTls(tls))
+      ;(app.server as unknown as TlsServer).setSecureContext(secureContext(readTls(tls)))
       log.info({ cert: tls.certFile }, 'certificate re-read')
     } catch (err) {
       log.error({ err, cert: tls.certFile }, 'the new certificate cannot be used; the last good one stays')
     }
   }
-  for (const file of [tls.certFile, tls.keyFile])
-    watchFile(file, { interval: TLS_POLL_MS, persistent: false }, onChange)
+  const files = [tls.certFile, tls.keyFile, ...(tls.clientCaFile === null ? [] : [tls.clientCaFile])]
+  for (const file of files) watchFile(file, { interval: TLS_POLL_MS, persistent: false }, onChange)
   return () => {
-    for (const file of [tls.certFile, tls.keyFile]) unwatchFile(file, onChange)
+    for (const file of files) unwatchFile(file, onChange)
   }
 }

@@ -9,11 +9,19 @@ export interface AcceptOptions {
   /** Accepted Host names, lower case, without port; empty accepts every valid one. */
   readonly names: readonly string[]
   /** Absolute paths of PEM files, or null for plain HTTP. */
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+  readonly tls: TlsFiles | null
   /** How long the gate goes on accepting after SIGTERM, while whoever sends it traffic sees that it is not ready. */
   readonly drainAcceptMs: Ms
   /** How long running requests may take to end after that. */
   readonly drainTimeoutMs: Ms
+}
+
+/** Absolute paths of PEM files. */
+export interface TlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  /** Of the authority that signs the certificates of callers, or null when they need none. */
+  readonly clientCaFile: string | null
 }
 
 /** The YAML key `server`. */
@@ -35,7 +43,13 @@ export const ServerSchema = Type.Object(
             minLength: 1,
             description: 'PEM file of the certificate and its chain; re-read when it changes.'
           }),
-          key: Type.String({ minLength: 1, description: 'PEM file of its private key; re-read when it changes.' })
+          key: Type.String({ minLength: 1, description: 'PEM file of its private key; re-read when it changes.' }),
+          client_ca: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'PEM file of the authority whose certificates callers must show; re-read when it changes.'
+            })
+          )
         },
         { additionalProperties: false, description: 'Serve HTTPS. Absent: plain HTTP.' }
       )
@@ -62,10 +76,18 @@ export const ServerSchema = Type.Object(
 
 /** @param resolve makes a path absolute, from the folder of the configuration */
 export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path: string) => string): AcceptOptions {
+  const { tls } = yaml
   return {
     ...readListen(yaml.listen),
     names: yaml.names.map(name => name.toLowerCase()),
-    tls: yaml.tls === undefined ? null : { certFile: resolve(yaml.tls.cert), keyFile: resolve(yaml.tls.key) },
+    tls:
+      tls === undefined
+        ? null
+        : {
+            certFile: resolve(tls.cert),
+            keyFile: resolve(tls.key),
+            clientCaFile: tls.client_ca === undefined ? null : resolve(tls.client_ca)
+          },
     drainAcceptMs: readDurationMs(yaml.drain.accept),
     drainTimeoutMs: readDurationMs(yaml.drain.timeout)
   }

@@ -26,6 +26,24 @@ export const LIMITS: ConnectionLimits = {
   checkEveryMs: 1_000
 }
 
+/** PEM texts of what the listener shows, and of whose certificates it asks for. */
+export interface TlsTexts {
+  readonly cert: string
+  readonly key: string
+  /** The authority of callers, or null when they need no certificate. */
+  readonly clientCa: string | null
+}
+
+/** What a TLS listener works with. Callers whose certificate that authority has not signed get no further than the handshake. */
+export function secureContext({ cert, key, clientCa }: TlsTexts) {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2' as const,
+    ...(clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true })
+  }
+}
+
 /** Text that cannot mislead a router: anything else is asked for as `/` and judged by `inspect` as it came. */
 const ROUTABLE = /^\/[A-Za-z0-9._~/-]*$/
 
@@ -33,8 +51,8 @@ const ROUTABLE = /^\/[A-Za-z0-9._~/-]*$/
 export function serverOptions(init: {
   log: FastifyBaseLogger
   limits: ConnectionLimits
-  /** PEM texts; null for plain HTTP. */
-  tls: { readonly cert: string; readonly key: string } | null
+  /** Null for plain HTTP. */
+  tls: TlsTexts | null
   /** Whether a request target, as it came, is a WebSocket that is served. */
   isSocket: (rawUrl: string) => boolean
 }): FastifyServerOptions {
@@ -56,7 +74,7 @@ export function serverOptions(init: {
     return503OnClosing: false,
     rewriteUrl,
     [tls === null ? 'http' : 'https']: {
-      ...(tls === null ? {} : { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 }),
+      ...(tls === null ? {} : { ...secureContext(tls), handshakeTimeout: 10_000 }),
       headersTimeout: limits.headersMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: 16 * 1024,
