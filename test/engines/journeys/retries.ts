@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { EngineDouble, Script } from '../../helpers/engine.ts'
-import { until } from '../children.ts'
+import { after, until } from '../children.ts'
 import type { Journey, Through } from '../journey.ts'
 import type { Asked, Library } from '../libraries.ts'
 import { answered, raised } from './libraries.ts'
@@ -48,7 +48,10 @@ export function retryJourneys({ gate, double }: DoubleWorld, library: Library): 
             return error
           })
           assert.equal(made.length, 1, `${status}: asked for ${made.length} times`)
-          assert.equal((await double.requests()).length - before, 1, `${status}: at the engine`)
+          const heard = (await double.requests()).length - before
+          // One that closes a used connection at once looks like one that has given it up: that is sent once more.
+          const most = script.kind === 'reset' ? 2 : 1
+          assert.ok(heard >= 1 && heard <= most, `${status}: ${heard} times at the engine`)
         }
       }
     },
@@ -81,6 +84,8 @@ export function retryJourneys({ gate, double }: DoubleWorld, library: Library): 
         ] as const) {
           await double.script({ kind: 'status', status, headers: { 'retry-after': '1' }, body: '' })
           for (const isStream of [false, true]) {
+            // The engine has the pause that it asked for last.
+            await after(1_100)
             const before = (await double.requests()).length
             const error = await fail(isStream ? { args: { ...args, stream: true }, as: 'events' } : {})
             assert.equal(error.status, status)
