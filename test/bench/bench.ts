@@ -8,11 +8,11 @@ import { SignJWT } from 'jose'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
-const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body] [--format text|json]
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body|targets] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
 HAProxy (jwt_verify RS256 on every call) where they are installed, and a relay in bare Node (the floor), in the same run,
-in turns. Trust the ratios.
+in turns; and of Tollgate's calls with 1, 8 and 64 engines to choose from. Trust the ratios.
 `
 const { values } = parseArgs({
   options: {
@@ -24,7 +24,7 @@ const { values } = parseArgs({
   }
 })
 
-type Unit = 'request' | 'event' | `body ${string}`
+type Unit = 'request' | 'event' | `body ${string}` | `targets ${number}`
 
 interface Row {
   readonly name: string
@@ -36,6 +36,8 @@ interface Row {
 
 /** Length of the picture in a body → calls in a round. */
 const BODIES = { '64 KiB': [64 * 1024, 1_500], '1 MiB': [1024 ** 2, 150], '8 MiB': [8 * 1024 ** 2, 24] } as const
+/** How many engines a pool has to choose from. */
+const TARGETS = [1, 8, 64] as const
 const EVENTS = 100
 const STREAMS = 200
 const ISSUER = 'https://bench.example'
@@ -102,38 +104,58 @@ async function bench(): Promise<Row[]> {
   if (pins.load.length > 0) spawnSync('taskset', ['-p', ...pins.load, String(process.pid)])
   const engine = fork(resolve(import.meta.dirname, 'engine.ts'), {
     execArgv: [],
-    env: { ...process.env, BENCH_EVENTS: String(EVENTS), BENCH_GAP_MS: '20' }
+    env: { ...process.env, BENCH_EVENTS: String(EVENTS), BENCH_GAP_MS: '20', BENCH_PORTS: String(Math.max(...TARGETS)) }
   })
   const peers: Peer[] = []
+  /** With those that choose among several engines. */
+  const all: Peer[] = []
   try {
-    const enginePort = await new Promise<number>(settle => engine.once('message', port => settle(Number(port))))
+    const enginePorts = await new Promise<readonly number[]>(settle =>
+      engine.once('message', ports => settle(ports as readonly number[]))
+    )
     const token = await makeToken(dir)
-    const scene: Scene = { dir, enginePort, issuer: ISSUER, pin: pins.gateway }
-    for (const start of [startTollgate, startFloor, startNginx, startHaproxy]) {
+    const scene: Scene = { dir, enginePorts, issuer: ISSUER, pin: pins.gateway }
+    const isAsked = (what: string) => values.only === undefined || values.only === what
+    const isCompared = ['request', 'event', 'body'].some(isAsked)
+    const starts = isCompared ? [startFloor, startNginx, startHaproxy] : []
+    peers.push(await startTollgate(scene))
+    for (const start of starts) {
       const peer = await start(scene)
       if (peer === null) process.stderr.write(`${start.name.slice(5).toLowerCase()} is not installed: no ratio to it\n`)
       else peers.push(peer)
     }
-    for (const peer of peers) await checkPeer(peer, token)
+    const balancers = new Map<number, Peer>()
+    for (const count of isAsked('targets') ? TARGETS : []) {
+      const peer = count === 1 ? peers[0] : await startTollgate(scene, count)
+      if (peer === undefined) continue
+      balancers.set(count, peer)
+      if (count > 1) all.push(peer)
+    }
+    all.push(...peers)
+    for (const peer of all) await checkPeer(peer, token)
     const seen = new Map<string, (LoadResult & { us: number })[]>()
     const note = (key: string, result: LoadResult & { us: number }) => seen.set(key, [...(seen.get(key) ?? []), result])
-    for (const peer of peers)
+    for (const peer of all)
       await loadRequests(peer.port, token, { connections: 32, requests: values.quick ? 3_000 : 12_000 })
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`round ${round} of ${rounds}\n`)
+      for (const [count, peer] of balancers) {
+        const run = () => loadRequests(peer.port, token, { connections: 32, requests })
+        note(`tollgate targets ${count}`, await measure(peer, run))
+      }
       for (const peer of peers) {
-        if (values.only === undefined || values.only === 'body') {
+        if (isAsked('body')) {
           for (const [name, [bodyBytes, requests]] of Object.entries(BODIES)) {
             const run = () => loadRequests(peer.port, token, { connections: 4, requests, bodyBytes })
             note(`${peer.name} body ${name}`, await measure(peer, run))
           }
         }
-        if (values.only === undefined || values.only === 'request')
+        if (isAsked('request'))
           note(
             `${peer.name} request`,
             await measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
           )
-        if (values.only === undefined || values.only === 'event')
+        if (isAsked('event'))
           note(
             `${peer.name} event`,
             await measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
@@ -151,7 +173,7 @@ async function bench(): Promise<Row[]> {
       }
     })
   } finally {
-    for (const peer of peers) await peer.stop()
+    for (const peer of new Set([...peers, ...all])) await peer.stop()
     engine.kill()
     rmSync(dir, { recursive: true, force: true })
   }
@@ -178,6 +200,14 @@ function report(rows: readonly Row[]): string {
       ]
     }
   )
+  const one = rows.find(row => row.unit === 'targets 1')
+  const targets = rows.flatMap(row => {
+    if (!row.unit.startsWith('targets') || one === undefined) return []
+    const ratio = row === one ? '' : `  ${(row.us / one.us).toFixed(2)} x one`
+    return `  ${row.unit.slice('targets '.length).padEnd(10)}${row.us.toFixed(1).padStart(8)} us CPU  p50 ${row.p50Ms.toFixed(2)} ms  p99 ${row.p99Ms.toFixed(2)} ms${ratio}`
+  })
+  if (targets.length > 0)
+    lines.push('per call, by how many engines there are to choose from (32 connections)', ...targets)
   return `${lines.join('\n')}\n`
 }
 

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** The engine of the bench: as little work as possible, the same for every gateway. */
@@ -22,7 +22,10 @@ const bare = eventWith({})
 const counted = eventWith({ usage })
 const last = eventWith({ choices: [], usage })
 
-const server = createServer((request, response) => {
+/** How many engines this process plays, each at a port of its own. */
+const PORTS = Number(process.env.BENCH_PORTS ?? 1)
+
+const answerTo: RequestListener = (request, response) => {
   let isStream = false
   let isAsked = false
   request.on('data', (piece: Buffer) => {
@@ -48,7 +51,12 @@ const server = createServer((request, response) => {
     }, GAP_MS)
     response.once('close', () => clearInterval(clock))
   })
+}
+const ports = Array.from({ length: PORTS }, async () => {
+  const server = createServer(answerTo)
+  server.keepAliveTimeout = 60_000
+  await new Promise<void>(settle => server.listen(0, '127.0.0.1', settle))
+  return (server.address() as AddressInfo).port
 })
-server.keepAliveTimeout = 60_000
-server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+process.send?.(await Promise.all(ports))
 process.once('disconnect', () => process.exit(0))

@@ -15,7 +15,8 @@ export interface Peer {
 /** What every gateway is given. */
 export interface Scene {
   readonly dir: string
-  readonly enginePort: number
+  /** Of engines that are all alike; gateways have the first alone, unless they are to choose among them. */
+  readonly enginePorts: readonly number[]
   readonly issuer: string
   /** Prefix of the command that pins a process, or nothing. */
   readonly pin: readonly string[]
@@ -23,17 +24,19 @@ export interface Scene {
 
 const CLOCK_US = 1_000_000 / Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout || 100)
 
-export async function startTollgate(scene: Scene): Promise<Peer> {
+/** @param targets how many engines its pool has */
+export async function startTollgate(scene: Scene, targets = 1): Promise<Peer> {
   const [port, adminPort] = [await freePort(), await freePort()]
-  const file = join(scene.dir, 'tollgate.yaml')
+  const file = join(scene.dir, `tollgate-${targets}.yaml`)
+  const origins = scene.enginePorts.slice(0, targets).map(port => `"http://127.0.0.1:${port}"`)
   writeFileSync(
     file,
     `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s } }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${scene.issuer}", jwks_file: jwks.json, audience: inference }]
-pools: { p: { engine: vllm, targets: ["http://127.0.0.1:${scene.enginePort}"], models: [m] } }
+pools: { p: { engine: vllm, targets: [${origins.join(', ')}], models: [m] } }
 teams: { team-a: { pool: p } }
-audit: { to: audit.log }
+audit: { to: audit-${targets}.log }
 `
   )
   const cli = resolve(import.meta.dirname, '../../src/cli.ts')
@@ -45,7 +48,11 @@ audit: { to: audit.log }
 export async function startFloor(scene: Scene): Promise<Peer> {
   const port = await freePort()
   const file = resolve(import.meta.dirname, 'floor.ts')
-  return await started('floor', port, spawn2(scene, process.execPath, [file, String(port), String(scene.enginePort)]))
+  return await started(
+    'floor',
+    port,
+    spawn2(scene, process.execPath, [file, String(port), String(scene.enginePorts[0])])
+  )
 }
 
 export async function startNginx(scene: Scene): Promise<Peer | null> {
@@ -58,7 +65,7 @@ export async function startNginx(scene: Scene): Promise<Peer | null> {
 events { worker_connections 4096; }
 http { access_log ${scene.dir}/nginx.log; client_body_temp_path ${scene.dir}/b; proxy_temp_path ${scene.dir}/p; fastcgi_temp_path ${scene.dir}/f; uwsgi_temp_path ${scene.dir}/u; scgi_temp_path ${scene.dir}/s;
   keepalive_requests 1000000; client_max_body_size 64m; client_body_buffer_size 16m;
-  upstream e { server 127.0.0.1:${scene.enginePort}; keepalive 512; keepalive_requests 1000000; }
+  upstream e { server 127.0.0.1:${scene.enginePorts[0]}; keepalive 512; keepalive_requests 1000000; }
   server { listen 127.0.0.1:${port}; location / { proxy_pass http://e; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
 `
   )
@@ -88,7 +95,7 @@ frontend f
   http-request deny deny_status 401 unless { var(txn.bearer),jwt_verify(txn.alg,"${scene.dir}/key.pem") 1 }
   default_backend e
 backend e
-  server e1 127.0.0.1:${scene.enginePort}
+  server e1 127.0.0.1:${scene.enginePorts[0]}
 `
   )
   return await started('haproxy', port, spawn2(scene, 'haproxy', ['-f', file]))
