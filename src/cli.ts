@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runHealthcheck } from './admin/healthcheck.ts'
 import { runCheck } from './config/check.ts'
+import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
 import { runToken } from './mint/token-command.ts'
 import { runProbe } from './probe/command.ts'
@@ -36,9 +37,15 @@ Options:
   --take-over     share the ports with the gate that listens there, until that one is told to stop
 `
 
-const CHECK_HELP = `Usage: tollgate check FILE [--format text|json]
+const CHECK_HELP = `Usage: tollgate check FILE [--format text|json] [--diff [--url URL]]
 
-Shows every fault of the file at once, with its line and column. Exit codes: 0 no fault, 1 faults, 2 the file cannot be read.
+Shows every fault of the file at once, with its line and column. With --diff, shows what a reload would change in the
+running gate, and what of it needs a restart. Exit codes: 0 no fault, 1 faults, 2 the file or the gate cannot be read.
+
+Options:
+  --diff          compare with the running gate
+  --url URL       its second listener, default http://127.0.0.1:9090; its admin.token is read from TOLLGATE_ADMIN_TOKEN
+  --format        text (default) or json
 `
 
 /** @returns the exit code: 0 fine, 1 a fault was found, 2 wrong usage */
@@ -49,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'serve':
       return await serveCommand(rest)
     case 'check':
-      return checkCommand(rest)
+      return await checkCommand(rest)
     case 'explain':
       return await runExplain(rest, { stdout, stderr, env })
     case 'probe':
@@ -98,12 +105,17 @@ async function serveCommand(argv: readonly string[]): Promise<number> {
   return await serve({ configFile: values.config, takesOver: values['take-over'], env, stdout, stderr })
 }
 
-function checkCommand(argv: readonly string[]): number {
+async function checkCommand(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { format: { type: 'string', default: 'text' }, help: { type: 'boolean', short: 'h' } }
+    options: {
+      format: { type: 'string', default: 'text' },
+      diff: { type: 'boolean', default: false },
+      url: { type: 'string', default: 'http://127.0.0.1:9090' },
+      help: { type: 'boolean', short: 'h' }
+    }
   })
   if (values.help) {
     stdout.write(CHECK_HELP)
@@ -111,11 +123,14 @@ function checkCommand(argv: readonly string[]): number {
   }
   const [file, ...more] = positionals
   const { format } = values
-  if (file === undefined || more.length > 0 || (format !== 'text' && format !== 'json')) {
+  if (file === undefined || more.length > 0 || (format !== 'text' && format !== 'json') || !URL.canParse(values.url)) {
     stderr.write(CHECK_HELP)
     return 2
   }
-  return runCheck({ file, format, env, stdout, stderr, color: stdout.isTTY === true })
+  const color = stdout.isTTY === true
+  if (!values.diff) return runCheck({ file, format, env, stdout, stderr, color })
+  const token = env.TOLLGATE_ADMIN_TOKEN ?? null
+  return await runDiff({ file, format, url: values.url, token, env, stdout, stderr, color })
 }
 
 function version(): string {

@@ -69,7 +69,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
     token: config.admin.token,
     reload: () => reloader.reload('asked for by the operator'),
-    config: () => reloader.status
+    config: salt => ({ ...reloader.status, config: reloader.running(salt) })
   })
 
   const stop = stopSignal()

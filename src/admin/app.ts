@@ -1,6 +1,8 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { isOperator } from './guard.ts'
 
+const SALT = /^[0-9a-f]{32}$/
+
 /** One thing that must be well before requests should come. */
 export interface Check {
   readonly name: string
@@ -18,7 +20,7 @@ export interface AdminDeps {
   /** Loads the configuration anew. */
   readonly reload: () => Reloaded
   /** What runs: the configuration with its secrets masked, when it was loaded, how the last reload went. */
-  readonly config: () => object
+  readonly config: (salt: string | null) => object
 }
 
 /** What became of a reload, as the operator is told. */
@@ -58,7 +60,10 @@ export async function buildAdmin({ log, checks, token, reload, config }: AdminDe
       const result = reload()
       reply.code(result.ok ? 200 : 422).send(result)
     })
-    operators.get('/-/config', () => config())
+    operators.get<{ Querystring: { salt?: string } }>('/-/config', ({ query }) => {
+      const { salt } = query
+      return config(salt !== undefined && SALT.test(salt) ? salt : null)
+    })
   })
   return app
 }

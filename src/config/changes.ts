@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { type Path, pathText } from './faults.ts'
 
 /** One value that differs between two configurations. */
@@ -35,20 +36,37 @@ export function changesBetween(
   }
   const texts = [before, after].map(value => (value === undefined ? null : JSON.stringify(value)))
   if (texts[0] === texts[1]) return []
-  const show = (value: unknown) => (value === undefined ? null : JSON.stringify(masked(value, isSecret, path)))
+  const show = (value: unknown) =>
+    value === undefined ? null : JSON.stringify(masked(value, isSecret, undefined, path))
   const at = pathText(path)
   return [{ path: at, before: show(before), after: show(after), needsRestart: STARTUP.some(key => key.test(at)) }]
 }
 
+/** What stands in the place of a secret. */
+export type Mask = (secret: unknown) => string
+
+/**
+ * A mask by which two who know a secret see that it is the same, and nobody else learns it: for one comparison, with a salt
+ * that is made for it.
+ */
+export function saltedMask(salt: string): Mask {
+  return secret => `${MASK}${createHmac('sha256', salt).update(String(secret)).digest('hex').slice(0, 8)}`
+}
+
 /** A configuration with its secrets masked. */
-export function masked(value: unknown, isSecret: (path: Path) => boolean, path: Path = []): unknown {
-  if (Array.isArray(value)) return value.map((item, index) => masked(item, isSecret, [...path, index]))
+export function masked(
+  value: unknown,
+  isSecret: (path: Path) => boolean,
+  mask: Mask = () => MASK,
+  path: Path = []
+): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => masked(item, isSecret, mask, [...path, index]))
   if (isTree(value)) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [name, masked(item, isSecret, [...path, name])])
+      Object.entries(value).map(([name, item]) => [name, masked(item, isSecret, mask, [...path, name])])
     )
   }
-  return isSecret(path) ? MASK : value
+  return isSecret(path) ? mask(value) : value
 }
 
 /** `teams.red.pool "a" → "b"`, with what it needs. */

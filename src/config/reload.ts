@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Ms, NowMs } from '../time.ts'
-import { type Change, changesBetween, changeText, masked } from './changes.ts'
+import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
 import type { Fault } from './faults.ts'
 import { type Config, type Loaded, loadConfig } from './load.ts'
 import { reportText } from './report.ts'
@@ -32,20 +32,20 @@ export interface Reloader {
   watch(): void
   close(): void
   readonly status: ReloadStatus
+  /** The configuration that runs, with its defaults. Secrets are masked, with a salt so that one side can compare them. */
+  running(salt: string | null): unknown
 }
 
 /** What an operator wants to know of it. */
 export interface ReloadStatus {
   /** When the configuration that runs was loaded. */
   readonly loadedAtMs: Ms
-  /** SHA-256 of the configuration that runs, in hex. */
+  /** SHA-256 of the configuration that runs, its secrets masked, in hex. */
   readonly hash: string
   /** The last attempt, or null before there was one. */
   readonly last: ReloadResult | null
   readonly reloads: number
   readonly failures: number
-  /** The configuration that runs, with its defaults, secrets masked. */
-  readonly config: unknown
 }
 
 const LOOK_MS: Ms = 1_000
@@ -108,9 +108,12 @@ export function createReloader(init: ReloaderInit): Reloader {
     close() {
       if (clock !== null) clearInterval(clock)
     },
+    running: salt => masked(running.yaml, isSecretPath, salt === null ? undefined : saltedMask(salt)),
     get status() {
-      const hash = createHash('sha256').update(JSON.stringify(running.yaml)).digest('hex')
-      return { loadedAtMs, hash, last, reloads, failures, config: masked(running.yaml, isSecretPath) }
+      const hash = createHash('sha256')
+        .update(JSON.stringify(masked(running.yaml, isSecretPath)))
+        .digest('hex')
+      return { loadedAtMs, hash, last, reloads, failures }
     }
   }
 }

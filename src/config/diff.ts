@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
+import { loadConfig } from './load.ts'
+import { reportJson, reportText } from './report.ts'
+import { isSecretPath } from './shape.ts'
+
+/** What `tollgate check --diff` is given. */
+export interface DiffInit {
+  readonly file: string
+  readonly format: 'text' | 'json'
+  /** The second listener of the running gate. */
+  readonly url: string
+  /** Its token, or null. */
+  readonly token: string | null
+  readonly env: NodeJS.ProcessEnv
+  readonly stdout: NodeJS.WritableStream
+  readonly stderr: NodeJS.WritableStream
+  readonly color: boolean
+}
+
+const TIMEOUT_MS = 5_000
+
+/**
+ * Shows what a reload would change in a running gate: value by value, and what of it needs a restart. Secrets are compared
+ * by digests with a salt of this one time.
+ *
+ * @returns 0 when the file could be followed, 1 when it has faults, 2 when the file or the gate cannot be read
+ */
+export async function runDiff(init: DiffInit): Promise<0 | 1 | 2> {
+  const { file, format, env, stdout, stderr, color } = init
+  const loaded = loadConfig(file, env)
+  if (!loaded.ok) {
+    if (format === 'json') stdout.write(reportJson(file, loaded))
+    else (loaded.text === null ? stderr : stdout).write(reportText(loaded, { color }))
+    return loaded.text === null ? 2 : 1
+  }
+  const salt = randomBytes(16).toString('hex')
+  let running: unknown
+  try {
+    running = await askGate(init, salt)
+  } catch (err) {
+    stderr.write(`tollgate check: ${init.url}: ${err instanceof Error ? err.message : String(err)}\n`)
+    return 2
+  }
+  // As JSON, as the gate told it: what is undefined on one side is not there on the other.
+  const wanted: unknown = JSON.parse(JSON.stringify(masked(loaded.yaml, isSecretPath, saltedMask(salt))))
+  const changes = changesBetween(running, wanted, () => false)
+  stdout.write(format === 'json' ? `${JSON.stringify({ file, ok: true, changes }, null, 2)}\n` : textOf(changes))
+  return 0
+}
+
+async function askGate({ url, token }: DiffInit, salt: string): Promise<unknown> {
+  const answer = await fetch(new URL(`/-/config?salt=${salt}`, url), {
+    redirect: 'error',
+    headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(TIMEOUT_MS)
+  }).catch((err: unknown) => {
+    const cause = err instanceof Error && err.cause instanceof Error ? err.cause.message : String(err)
+    throw new Error(`the running gate does not answer (${cause}); give its second listener with --url`)
+  })
+  if (answer.status === 401 || answer.status === 403)
+    throw new Error('the gate wants its admin.token, as TOLLGATE_ADMIN_TOKEN')
+  const told: unknown = answer.status === 200 ? await answer.json() : null
+  if (typeof told !== 'object' || told === null || !('config' in told)) throw new Error(`status ${answer.status}`)
+  return told.config
+}
+
+function textOf(changes: readonly Change[]): string {
+  if (changes.length === 0) return 'Nothing would change.\n'
+  const restarts = changes.filter(change => change.needsRestart).length
+  const count = `${changes.length} change${changes.length === 1 ? '' : 's'}`
+  const end = restarts === 0 ? 'A reload follows.' : `${restarts} of them need a restart; a reload follows the others.`
+  return `${changes.map(change => `${changeText(change)}\n`).join('')}${count}. ${end}\n`
+}
