@@ -33,6 +33,8 @@ export class Pool implements LeasePool {
   #configured: ReadonlySet<string> | null = null
   #learnedFrom: readonly string[] | null = null
   #learned: ReadonlySet<string> = new Set()
+  /** Those that may take the call that is being placed; one list for all calls, because a new one for each is work. */
+  readonly #up: TargetState[] = []
 
   constructor(options: PoolOptions, deps: PoolDeps) {
     this.name = options.name
@@ -142,7 +144,8 @@ export class Pool implements LeasePool {
    */
   #choose(entry: Entry, tried: ReadonlySet<TargetState> | null): TargetState | null {
     const nowMs = this.#deps.nowMs()
-    const up: TargetState[] = []
+    const up = this.#up
+    let count = 0
     let trial: TargetState | null = null
     let leastRecent: TargetState | null = null
     let busyUntilMs = Number.POSITIVE_INFINITY
@@ -157,10 +160,11 @@ export class Pool implements LeasePool {
         continue
       }
       const is = health.stateAt(nowMs)
-      if (is === 'up') up.push(state)
+      if (is === 'up') up[count++] = state
       else if (is === 'trial') trial ??= state
       else if (leastRecent === null || health.outSinceMs < leastRecent.health.outSinceMs) leastRecent = state
     }
+    up.length = count
     if (tried === null && inFlight >= this.#options.maxInflight) return null
     if (trial !== null) {
       trial.health.beginTrial(nowMs)
