@@ -18,7 +18,7 @@ export interface GateProcess {
 }
 
 /** Starts `tollgate` with arguments; it ends with the test. */
-export function runGate(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}): GateProcess {
+export function runGate(t: Pick<Test, 'teardown'>, args: readonly string[], env: NodeJS.ProcessEnv = {}): GateProcess {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
