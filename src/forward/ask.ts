@@ -1,3 +1,4 @@
+import type { Ms } from '../time.ts'
 import type { Connections } from './connections.ts'
 
 /** An engine's answer to a question of the gate's own. */
@@ -7,22 +8,23 @@ export interface Answer {
 }
 
 const MAX_BYTES = 4 * 1024 * 1024
-const TIMEOUT_MS = 5_000
+const TIMEOUT_MS: Ms = 5_000
 
 /**
  * Asks an engine something for the gate itself, with GET and the pool's key, over the connections that calls use.
  * @throws when it does not answer within 5 s, or with more than 4 MiB
  */
-export async function askEngine(connections: Connections, path: string): Promise<Answer> {
+export async function askEngine(connections: Connections, path: string, timeoutMs: Ms = TIMEOUT_MS): Promise<Answer> {
   const { apiKey } = connections.target
   const connection = connections.take()
   let isWhole = false
+  // No signal of its own: one that times out lives on, and what it holds outlives every young collection.
+  const clock = setTimeout(() => connections.drop(connection), timeoutMs).unref()
   try {
     const { statusCode: status, body } = await connection.client.request({
       method: 'GET',
       path,
-      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
-      signal: AbortSignal.timeout(TIMEOUT_MS)
+      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }
     })
     const pieces: Buffer[] = []
     let bytes = 0
@@ -34,6 +36,7 @@ export async function askEngine(connections: Connections, path: string): Promise
     isWhole = true
     return { status, body: Buffer.concat(pieces).toString('utf8') }
   } finally {
+    clearTimeout(clock)
     if (isWhole) connections.giveBack(connection)
     else connections.drop(connection)
   }

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { askEngine } from '../../src/forward/ask.ts'
@@ -48,4 +48,12 @@ t.test('an answer without end, or none at all, is not kept, and neither is its c
   const cut = await engine(t, request => request.socket.destroy())
   await t.rejects(askEngine(cut, '/health'))
   t.equal(cut.size, 0)
+})
+
+t.test('an engine that says nothing, or falls silent, is asked for no longer than its time', async t => {
+  for (const begin of [() => {}, (response: ServerResponse) => response.writeHead(200).write('some')]) {
+    const silent = await engine(t, (_request, response) => begin(response))
+    await t.rejects(askEngine(silent, '/health', 50))
+    t.equal(silent.size, 0)
+  }
 })
