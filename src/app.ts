@@ -1,4 +1,5 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { OverloadGuard } from './accept/overload.ts'
 import accept, { type SettleStep } from './accept/plugin.ts'
 import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
 import authenticate from './authenticate/plugin.ts'
@@ -9,6 +10,7 @@ import forward from './forward/plugin.ts'
 import { streamErrorFrom } from './forward/stream-error.ts'
 import type { Transport } from './forward/transport.ts'
 import identify from './identify/plugin.ts'
+import type { BodyBudget } from './inspect/body-budget.ts'
 import inspect from './inspect/plugin.ts'
 import { createJudge } from './judge.ts'
 import meter, { measure } from './meter/plugin.ts'
@@ -28,6 +30,9 @@ export interface AppDeps {
   /** What a request that begins now is judged by. */
   readonly rules: () => Rules
   readonly transport: Transport
+  /** What is let in while the gate itself has too much to do. */
+  readonly overload: OverloadGuard
+  readonly bodies: BodyBudget
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
 }
@@ -44,11 +49,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     open: init => new PinnedExchange(init, rules()),
     namesOf: exchange => rulesOf(exchange).names,
     readerStallMs: limits.readerStallMs,
+    overload: deps.overload,
+    isTls: tls !== null,
     // The way out, in order, once per request, however it ended.
     settle: [
       measure,
       function leave(exchange) {
         exchange.lease?.release()
+        exchange.hold?.release()
       },
       function write(exchange) {
         deps.audit(exchange)
@@ -60,7 +68,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await app.register(async gated => {
     await gated.register(authenticate, { verifierOf: exchange => rulesOf(exchange).verifier })
-    await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection })
+    await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })
     await gated.register(authorize, { policyOf: exchange => rulesOf(exchange).policy })
     await gated.register(route, {
       tableOf: exchange => rulesOf(exchange).table,

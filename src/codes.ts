@@ -1,8 +1,11 @@
 /** What one error means: for the caller, for the log level and the alert. */
 export interface Row {
   readonly status: number
-  /** Who has to act: `client` the caller, `upstream` the engine or the identity provider, `gate` us or our operator. */
-  readonly fault: 'client' | 'upstream' | 'gate'
+  /**
+   * Who has to act: `client` the caller, `upstream` the engine or the identity provider, `gate` us or our operator. `load` is
+   * nobody's: there is more to do than can be done, and a line for each in the operator's log would be yet more.
+   */
+  readonly fault: 'client' | 'upstream' | 'gate' | 'load'
   /** OpenAI's `error.type` and `error.code` (engines.md section 4). */
   readonly type: string
   readonly code: string
@@ -20,6 +23,14 @@ const value = { ...bad, status: 400, code: 'invalid_value' } as const
 const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
 const forbidden = { ...bad, status: 403, type: 'permission_error' } as const
 const engine = { fault: 'upstream', type: 'server_error', shouldRetry: false } as const
+const overloaded = {
+  status: 503,
+  fault: 'load',
+  type: 'server_error',
+  code: 'server_overloaded',
+  retryAfterSec: 2,
+  shouldRetry: true
+} as const
 
 /**
  * Every error that the gate can answer with. The keys are the type of `GateError.code`;
@@ -36,6 +47,7 @@ export const CODES = {
     code: 'request_timeout',
     message: 'The request took too long to arrive.'
   },
+  TOLLGATE_ACCEPT_OVERLOADED: { ...overloaded, message: 'The gate has too much to do.' },
 
   TOLLGATE_AUTHENTICATE_MISSING: { ...token, message: 'A bearer token is required.' },
   TOLLGATE_AUTHENTICATE_MALFORMED: { ...request, message: 'The request must carry exactly one bearer token.' },
@@ -49,6 +61,10 @@ export const CODES = {
     message: 'Tokens cannot be verified at the moment.',
     retryAfterSec: 5,
     shouldRetry: true
+  },
+  TOLLGATE_AUTHENTICATE_OVERLOADED: {
+    ...overloaded,
+    message: 'The gate has too much to do to verify another token.'
   },
 
   TOLLGATE_INSPECT_ROUTE: { ...bad, status: 404, code: 'unknown_url', message: 'This route is not served.' },
@@ -85,6 +101,7 @@ export const CODES = {
     message: 'The body must be JSON in UTF-8, or a form where a file is sent, and not encoded.'
   },
   TOLLGATE_INSPECT_SIZE: { ...bad, status: 413, code: 'request_too_large', message: 'The body is too large.' },
+  TOLLGATE_INSPECT_OVERLOADED: { ...overloaded, message: 'The gate holds as many bodies as it can.' },
   TOLLGATE_INSPECT_JSON: { ...request, message: 'The body is not a JSON object in UTF-8.' },
   TOLLGATE_INSPECT_FORM: { ...request, message: 'The body is not a form that can be read.' },
   TOLLGATE_INSPECT_DUPLICATE: { ...value, message: 'The body names a member twice.' },

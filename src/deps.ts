@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 import type { TlsFiles } from './accept/options.ts'
+import { createOverloadGuard } from './accept/overload.ts'
 import { LIMITS, type TlsTexts } from './accept/server-options.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
@@ -12,6 +13,7 @@ import { createPolicy } from './authorize/policy.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
+import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
@@ -20,6 +22,8 @@ import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
 import type { NowMs } from './time.ts'
+
+const OVERLOADED = 'the gate has too much to do: not everybody is let in'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
@@ -46,7 +50,13 @@ export interface World {
 export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
   const own = randomBytes(32)
-  const authenticator = createAuthenticator({ nowMs, random, log })
+  const overload = createOverloadGuard(first.accept.overload)
+  overload.onLevel((level, reading) => {
+    log.warn({ level, ...reading }, level === 'normal' ? 'everybody is let in again' : OVERLOADED)
+  })
+  const bodies = new BodyBudget(() => overload.memoryBytes)
+  const isOverloaded = () => overload.level !== 'normal'
+  const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
   const transport = createTransport(first.forward)
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
   const prober = createProber({ ask: transport.ask, nowMs, random, log })
@@ -71,6 +81,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     const shaper = createShaper(next.shape, { own, nowMs })
 
     config = next
+    overload.follow(next.accept.overload)
     transport.follow(next.forward)
     learner.follow(learnedPools(next))
     followPools(next)
@@ -95,6 +106,13 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }
   }
 
+  /** Not being ready would move the load to gates that have as much to do. */
+  function loadCheck(): Check {
+    const { level, reading, memoryBytes } = overload
+    const { heldBytes, limitBytes } = bodies
+    return { name: 'load', ok: true, detail: { level, ...reading, memoryBytes, bodies: { heldBytes, limitBytes } } }
+  }
+
   follow(first)
 
   return {
@@ -105,16 +123,21 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       tls: first.accept.tls === null ? null : readTls(first.accept.tls),
       rules: () => rules,
       transport,
+      overload,
+      bodies,
       audit: exchange => sink.write(auditRecord(exchange))
     },
-    checks: () =>
-      authenticator.keySets.map(set => {
+    checks: () => [
+      ...authenticator.keySets.map(set => {
         const { name, ready, ageMs, lastError, kids } = set.status()
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
+      loadCheck()
+    ],
     follow,
     start() {
       isStarted = true
+      overload.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -124,6 +147,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       await Promise.all([...config.route.pools.values()].map(pool => pool.models ?? learner.ready(pool.name)))
     },
     async close() {
+      overload.close()
       prober.close()
       learner.close()
       authenticator.close()

@@ -135,6 +135,12 @@ export interface Lease {
   release(): void
 }
 
+/** Memory that is counted for a call, from `inspect` until nothing needs it any more. */
+export interface Hold {
+  /** May be called more than once. */
+  release(): void
+}
+
 /**
  * How an exchange ended.
  *
@@ -181,6 +187,8 @@ export class Exchange {
   form: Form | null = null
   /** The body as the engine will see it, written by `shape`; null for calls without one. */
   outgoing: Outgoing | null = null
+  /** The memory that its body takes; null for calls without one. */
+  hold: Hold | null = null
   /** How usage is asked for, written by `shape`; null where none is read. */
   reporting: Reporting | null = null
   /** Placed by `meter` before the call goes out; null where nothing is read. */

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
-import { ADDRESS, DURATION, readDurationMs, readListen } from '../units.ts'
+import { ADDRESS, type Bytes, DURATION, readBytes, readDurationMs, readListen, SIZE } from '../units.ts'
 
 /** What `accept/` and the listener need, from the YAML key `server`. */
 export interface AcceptOptions {
@@ -14,6 +14,15 @@ export interface AcceptOptions {
   readonly drainAcceptMs: Ms
   /** How long running requests may take to end after that. */
   readonly drainTimeoutMs: Ms
+  readonly overload: OverloadOptions
+}
+
+/** From when on the gate itself has too much to do. */
+export interface OverloadOptions {
+  /** The event loop may be late by so much. */
+  readonly delayMs: Ms
+  /** The process may use so much memory; null for what its container or the machine has. */
+  readonly memoryBytes: Bytes | null
 }
 
 /** Absolute paths of PEM files. */
@@ -69,6 +78,24 @@ export const ServerSchema = Type.Object(
         })
       },
       { additionalProperties: false, default: {}, description: 'How the gate stops.' }
+    ),
+    overload: Type.Object(
+      {
+        delay: Type.String({
+          ...DURATION,
+          default: '200ms',
+          description:
+            'When the event loop is late by so much, twice in a row, only remembered tokens are let in; at five times as much, nobody.'
+        }),
+        memory: Type.Optional(
+          Type.String({
+            ...SIZE,
+            description:
+              'What the gate may use; absent: what its container or the machine has. At 85 % only remembered tokens are let in, at 95 % nobody; bodies may be a quarter of it.'
+          })
+        )
+      },
+      { additionalProperties: false, default: {}, description: 'When the gate itself has too much to do.' }
     )
   },
   { additionalProperties: false, default: {}, description: 'The listener that callers connect to.' }
@@ -89,6 +116,10 @@ export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path:
             clientCaFile: tls.client_ca === undefined ? null : resolve(tls.client_ca)
           },
     drainAcceptMs: readDurationMs(yaml.drain.accept),
-    drainTimeoutMs: readDurationMs(yaml.drain.timeout)
+    drainTimeoutMs: readDurationMs(yaml.drain.timeout),
+    overload: {
+      delayMs: readDurationMs(yaml.overload.delay),
+      memoryBytes: yaml.overload.memory === undefined ? null : readBytes(yaml.overload.memory)
+    }
   }
 }

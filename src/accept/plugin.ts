@@ -2,10 +2,12 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { GateError } from '../errors.ts'
 import type { Exchange, ExchangeInit } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { answerBrokenSocket } from './broken-socket.ts'
 import { checkHead } from './head.ts'
+import type { OverloadGuard } from './overload.ts'
 import { cutStalledReader } from './stall.ts'
 import { routeUpgrades } from './upgrade.ts'
 
@@ -29,11 +31,14 @@ export interface AcceptPluginOptions {
   readonly settle: readonly SettleStep[]
   /** A caller who takes nothing of what is written for so long is cut. */
   readonly readerStallMs: Ms
+  readonly overload: Pick<OverloadGuard, 'level' | 'onLevel'>
+  /** Whether a connection begins with a handshake that costs more than all the rest. */
+  readonly isTls: boolean
 }
 
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
-  async (app, { nowMs, open, namesOf, settle, readerStallMs }) => {
+  async (app, { nowMs, open, namesOf, settle, readerStallMs, overload, isTls }) => {
     const onStall = cutStalledReader(readerStallMs)
 
     const latest = new WeakMap<Socket, ServerResponse>()
@@ -43,6 +48,13 @@ export default fp<AcceptPluginOptions>(
     const upgradeOf = routeUpgrades(app)
     // Node would tell everyone to go on sending; here the rooms decide first, and `inspect` says it.
     app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
+
+    if (isTls) {
+      // Whoever comes anew to a busy gate is sent away before the handshake.
+      overload.onLevel(level => {
+        app.server.maxConnections = level === 'normal' ? Number.POSITIVE_INFINITY : 0
+      })
+    }
 
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, reply, done) => {
@@ -73,6 +85,7 @@ export default fp<AcceptPluginOptions>(
       reply.raw.setHeader('x-request-id', exchange.id)
       // Where Anthropic's libraries look for it.
       if (exchange.path.startsWith('/v1/messages')) reply.raw.setHeader('request-id', exchange.id)
+      if (overload.level === 'shed_all') throw new GateError('TOLLGATE_ACCEPT_OVERLOADED')
       const { httpVersion, method, rawHeaders } = request.raw
       checkHead({ httpVersion, method, rawHeaders, isUpgrade: upgrade !== null }, namesOf(exchange))
       done()

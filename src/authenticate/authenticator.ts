@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createKeySet, type KeySet, type KeySetDeps } from './keys.ts'
 import type { AuthenticateOptions, IssuerOptions } from './options.ts'
 import { Turnstile } from './turnstile.ts'
-import { createVerifier, type Verifier } from './verifier.ts'
+import { createVerifier, type Verifier, type VerifierDeps } from './verifier.ts'
 
 /** So many key sets load at once. */
 const MAX_FETCHES = 4
@@ -22,7 +22,7 @@ export interface Authenticator {
 }
 
 /** Makes one that believes nobody yet. */
-export function createAuthenticator(deps: KeySetDeps): Authenticator {
+export function createAuthenticator(deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded'>): Authenticator {
   const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
   let isStarted = false
   let followed: { readonly options: AuthenticateOptions; readonly verifier: Verifier } | null = null
@@ -45,7 +45,7 @@ export function createAuthenticator(deps: KeySetDeps): Authenticator {
       for (const one of before) if (!known.includes(one)) one.keySet.close()
       if (isStarted) for (const one of known) if (!before.includes(one)) one.keySet.start()
       const keySets = new Map(known.map(one => [one.options.issuer, one.keySet]))
-      const verifier = createVerifier(options, { keySets, nowMs: deps.nowMs })
+      const verifier = createVerifier(options, { keySets, nowMs: deps.nowMs, isOverloaded: deps.isOverloaded })
       followed = { options, verifier }
       return verifier
     },

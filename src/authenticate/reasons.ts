@@ -32,8 +32,3 @@ export function invalid(reason: Reason): GateError {
 export function keysUnavailable(issuerName: string, why: string): GateError {
   return new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'keys_unavailable', issuer: issuerName, why })
 }
-
-/** The error of a token whose turn to be verified is too far away. */
-export function busy(issuerName: string): GateError {
-  return new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'busy', issuer: issuerName })
-}

@@ -8,7 +8,7 @@ import type { VerifyKey } from './jwk.ts'
 import { isCompact, MAX_TOKEN_CHARS, readUnverified } from './jws.ts'
 import type { KeySet } from './keys.ts'
 import type { AuthenticateOptions, IssuerOptions } from './options.ts'
-import { busy, invalid, type Reason } from './reasons.ts'
+import { invalid, type Reason } from './reasons.ts'
 import { type CacheStats, TokenCache } from './token-cache.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -22,6 +22,7 @@ export interface Verifier {
    *
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_INVALID, its reason in `detail`
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_KEYS when the issuer's keys are not to be had
+   * @throws (or rejects with) TOLLGATE_AUTHENTICATE_OVERLOADED when too much is to be done to verify one more
    */
   verify(token: string): Identity | Promise<Identity>
   /**
@@ -36,6 +37,8 @@ export interface Verifier {
 export interface VerifierDeps {
   readonly keySets: ReadonlyMap<string, KeySet>
   readonly nowMs: NowMs
+  /** Whether the gate has too much to do for tokens that it does not remember. */
+  readonly isOverloaded: () => boolean
 }
 
 const MAX_RUNNING = 64
@@ -51,7 +54,7 @@ const FORGOTTEN: ReadonlySet<unknown> = new Set([
 
 /** Makes the verifier of a configuration. The order of its steps is RFC 8725's: cheap refusals first, then the signature. */
 export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps): Verifier {
-  const { keySets, nowMs } = deps
+  const { keySets, nowMs, isOverloaded } = deps
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
   const maxSkewMs = Math.max(0, ...options.issuers.map(issuer => issuer.clockSkewMs))
   const cache = new TokenCache(options.cache)
@@ -79,6 +82,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
 
     let running = inFlight.get(key)
     if (running === undefined) {
+      if (isOverloaded()) throw new GateError('TOLLGATE_AUTHENTICATE_OVERLOADED')
       running = verifyAnew(token, key).finally(() => inFlight.delete(key))
       inFlight.set(key, running)
     }
@@ -134,7 +138,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   ): Promise<VerifyKey> {
     for (const key of keys) {
       const turn = turnstile.enter(() => isSignedBy(token, alg, key))
-      if (turn === null) throw busy(issuer.name)
+      if (turn === null) throw new GateError('TOLLGATE_AUTHENTICATE_OVERLOADED', { issuer: issuer.name })
       if (await turn) return key
     }
     throw invalid('bad_signature')

@@ -67,6 +67,7 @@ export default fp<ForwardPluginOptions>(
           onTaken()
           // A stream may last for an hour, and nothing is sent again.
           exchange.outgoing = null
+          exchange.hold?.release()
           reply.hijack()
         }
         const refuse = (error: GateError, isUnbegun: boolean) => {

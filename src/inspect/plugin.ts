@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
 import type { Exchange, Identity } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
+import type { BodyBudget, BodyHold } from './body-budget.ts'
 import { readCall, readFormCall } from './call.ts'
 import { checkContent } from './content.ts'
 import type { Endpoints, Found } from './endpoints.ts'
@@ -20,6 +21,8 @@ export interface Inspection {
 /** What `inspect` is given. */
 export interface InspectPluginOptions {
   readonly inspectionOf: (exchange: Exchange) => Inspection
+  /** The memory of all bodies together. */
+  readonly budget: BodyBudget
 }
 
 interface Asked {
@@ -29,7 +32,7 @@ interface Asked {
 
 /** Finds the route before the body is read, reads the body once within its bound, and writes what is asked. */
 export default fp<InspectPluginOptions>(
-  async (app, { inspectionOf }) => {
+  async (app, { inspectionOf, budget }) => {
     const askedBy = new WeakMap<FastifyRequest, Asked>()
 
     app.addHook('onRequest', (request, _reply, done) => {
@@ -53,7 +56,9 @@ export default fp<InspectPluginOptions>(
 
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (request, payload, done) => {
-      readBody(payload, askedBy.get(request)?.limitBytes ?? 0).then(body => done(null, body), done)
+      const hold = budget.open()
+      request.exchange.hold = hold
+      readBody(payload, askedBy.get(request)?.limitBytes ?? 0, hold).then(body => done(null, body), done)
     })
 
     app.addHook('preHandler', (request, _reply, done) => {
@@ -82,19 +87,25 @@ export default fp<InspectPluginOptions>(
 )
 
 /** Gathers the body, and stops at the first byte over the limit, whatever length was declared. */
-function readBody(payload: NodeJS.ReadableStream, limitBytes: Bytes): Promise<Buffer> {
+function readBody(payload: NodeJS.ReadableStream, limitBytes: Bytes, hold: BodyHold): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = []
     let bytes = 0
     const onData = (piece: Buffer) => {
       bytes += piece.length
-      if (bytes <= limitBytes) {
+      const isLong = bytes > limitBytes
+      if (!isLong && hold.add(piece.length)) {
         pieces.push(piece)
         return
       }
       payload.off('data', onData)
       payload.pause()
-      reject(new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes }))
+      pieces.length = 0
+      // At once, not when the caller has gone: others that come in the same moment need not be turned away too.
+      hold.release()
+      reject(
+        isLong ? new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes }) : new GateError('TOLLGATE_INSPECT_OVERLOADED')
+      )
     }
     payload.on('data', onData)
     payload.once('end', () =>

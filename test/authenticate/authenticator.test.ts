@@ -3,7 +3,7 @@ import { createAuthenticator } from '../../src/authenticate/authenticator.ts'
 import { startIssuer } from '../helpers/issuer.ts'
 import { issuerOptions } from '../helpers/issuer-options.ts'
 
-const deps = { nowMs: Date.now, random: () => 0.5, log: { warn() {}, info() {} } }
+const deps = { nowMs: Date.now, isOverloaded: () => false, random: () => 0.5, log: { warn() {}, info() {} } }
 const cache = { maxEntries: 10, maxTtlMs: 60_000 }
 
 t.test(

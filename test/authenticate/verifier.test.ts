@@ -10,6 +10,8 @@ import { createClock } from '../helpers/clock.ts'
 import { type Issuer, makeKey, signWith, startIssuer } from '../helpers/issuer.ts'
 import { issuerOptions } from '../helpers/issuer-options.ts'
 
+const isOverloaded = () => false
+
 type Verify = (token: string) => Identity | Promise<Identity>
 
 async function fixture(t: Test, more: Partial<IssuerOptions> = {}, alg = 'ES256', maxTtlMs = 300_000) {
@@ -18,7 +20,10 @@ async function fixture(t: Test, more: Partial<IssuerOptions> = {}, alg = 'ES256'
   const options = issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl }, ...more })
   const keySets = createKeySets([options], { nowMs: clock.nowMs, random: () => 0.5, log: { warn() {}, info() {} } })
   const cache = { maxEntries: 1000, maxTtlMs }
-  const { verify, recheck, stats } = createVerifier({ issuers: [options], cache }, { keySets, nowMs: clock.nowMs })
+  const { verify, recheck, stats } = createVerifier(
+    { issuers: [options], cache },
+    { keySets, nowMs: clock.nowMs, isOverloaded }
+  )
   const set = keySets.get(issuer.url)
   t.teardown(() => set?.close())
   set?.start()
@@ -96,7 +101,7 @@ t.test(
     const keySets = createKeySets(issuers, { nowMs: Date.now, random: Math.random, log: { warn() {}, info() {} } })
     const { verify } = createVerifier(
       { issuers, cache: { maxEntries: 10, maxTtlMs: 1000 } },
-      { keySets, nowMs: Date.now }
+      { keySets, nowMs: Date.now, isOverloaded }
     )
     for (const set of keySets.values()) {
       t.teardown(() => set.close())
@@ -185,9 +190,36 @@ t.test('V23: when too many tokens wait for their turn, the next is turned away w
     )
   )
   t.equal(outcomes.filter(found => found === 'bad_signature').length, 64 + 1_024)
-  t.equal(outcomes.filter(found => found === 'busy').length, 1_300 - 64 - 1_024)
+  t.equal(outcomes.filter(found => found === 'TOLLGATE_AUTHENTICATE_OVERLOADED').length, 1_300 - 64 - 1_024)
   t.equal(await outcome(verify, forged), 'u-1', 'and afterwards it goes on')
 })
+
+t.test(
+  'while the gate has too much to do, a remembered token is good and a refused one is refused; no other is verified',
+  async t => {
+    const issuer = await startIssuer(t)
+    const options = issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl } })
+    const keySets = createKeySets([options], { nowMs: Date.now, random: Math.random, log: { warn() {}, info() {} } })
+    t.teardown(() => keySets.get(issuer.url)?.close())
+    keySets.get(issuer.url)?.start()
+    const now = { isOverloaded: false }
+    const { verify } = createVerifier(
+      { issuers: [options], cache: { maxEntries: 10, maxTtlMs: 60_000 } },
+      { keySets, nowMs: Date.now, isOverloaded: () => now.isOverloaded }
+    )
+    await keySets.get(issuer.url)?.ready()
+    const [known, other] = [await issuer.sign(), await issuer.sign({ sub: 'u-2' })]
+    const forged = `${known.slice(0, known.lastIndexOf('.'))}.${'A'.repeat(86)}`
+    t.equal(await outcome(verify, known), 'u-1')
+    t.equal(await outcome(verify, forged), 'bad_signature')
+    now.isOverloaded = true
+    t.equal(await outcome(verify, known), 'u-1')
+    t.equal(await outcome(verify, forged), 'bad_signature')
+    t.equal(await outcome(verify, other), 'TOLLGATE_AUTHENTICATE_OVERLOADED')
+    now.isOverloaded = false
+    t.equal(await outcome(verify, other), 'u-2', 'and nothing bad of it was remembered')
+  }
+)
 
 t.test('V23: a signature of the wrong length or of another token is refused', async t => {
   const { issuer, verify } = await fixture(t)
@@ -204,7 +236,7 @@ t.test('V29: with a shared secret, HS256 alone opens, and only with that secret'
   const keySets = createKeySets([options], { nowMs: Date.now, random: Math.random, log: { warn() {}, info() {} } })
   const { verify } = createVerifier(
     { issuers: [options], cache: { maxEntries: 10, maxTtlMs: 1000 } },
-    { keySets, nowMs: Date.now }
+    { keySets, nowMs: Date.now, isOverloaded }
   )
   const nowSec = Math.floor(Date.now() / 1000)
   const sign = (key: Uint8Array) =>
@@ -310,7 +342,7 @@ t.test('C9: a decision with the cache is the decision without it, whatever clock
     }
   }
   const verifierWith = (cache: { maxEntries: number; maxTtlMs: number }) =>
-    createVerifier({ issuers: [options], cache }, { keySets, nowMs: clock.nowMs })
+    createVerifier({ issuers: [options], cache }, { keySets, nowMs: clock.nowMs, isOverloaded })
 
   const use = fc.record({ kind: fc.constant('use' as const), token: fc.nat(tokens.length - 1) })
   const move = fc.record({ kind: fc.constant('move' as const), ms: fc.integer({ min: -60_000, max: 120_000 }) })
@@ -395,7 +427,7 @@ t.test('V30, V25: keys that are not to be had are not the fault of the token', a
   keySets.get(issuer.url)?.start()
   const { verify } = createVerifier(
     { issuers: [options], cache: { maxEntries: 10, maxTtlMs: 1000 } },
-    { keySets, nowMs: Date.now }
+    { keySets, nowMs: Date.now, isOverloaded }
   )
   t.equal(await outcome(verify, await issuer.sign()), 'keys_unavailable')
 })

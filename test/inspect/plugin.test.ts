@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
 import { GateError } from '../../src/errors.ts'
 import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
+import { BodyBudget } from '../../src/inspect/body-budget.ts'
 import { createEndpoints } from '../../src/inspect/endpoints.ts'
 import inspect from '../../src/inspect/plugin.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../helpers/raw.ts'
@@ -63,7 +64,7 @@ async function listen(t: Test): Promise<World> {
     await gated.register(authenticate)
     const mayMultimodal = ({ sub }: Identity) => sub === 'painter'
     const inspection = { endpoints: createEndpoints(options), options, mayMultimodal }
-    await gated.register(inspect, { inspectionOf: () => inspection })
+    await gated.register(inspect, { inspectionOf: () => inspection, budget: new BodyBudget(() => 1024 ** 3) })
     gated.all('/*', (request, reply) => {
       calls.push(request.exchange.call)
       exchanges.push(request.exchange)

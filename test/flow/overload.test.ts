@@ -1,0 +1,168 @@
+import { request } from 'node:https'
+import t, { type Test } from 'tap'
+import { makeCertificate } from '../helpers/certificate.ts'
+import { lineOf, world } from '../helpers/world.ts'
+
+const CHAT = '/v1/chat/completions'
+const BODY = { model: 'm', messages: [{ role: 'user', content: 'x' }] }
+
+/** The gate runs in this process: what keeps its event loop late is here too. */
+function hog(t: Test, ms: number): () => void {
+  const clock = setInterval(() => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  }, 1)
+  t.teardown(() => clearInterval(clock))
+  return () => clearInterval(clock)
+}
+
+const yamlOf =
+  (server: string) =>
+  ({ engine, issuer }: { engine: string; issuer: string }) =>
+    `
+server: { ${server} }
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [m] } }
+teams: { team-a: { pool: p } }
+`
+
+t.test('a gate that is late lets in whose token it remembers, turns others away, and says so', async t => {
+  const w = await world(t, { yaml: yamlOf('overload: { delay: 60ms }') })
+  const { overload } = w.built.app
+  const until = (level: string) =>
+    new Promise<void>(resolve => {
+      overload.onLevel(now => {
+        if (now === level) resolve()
+      })
+    })
+  await w.engine.script({ kind: 'serve', events: 1 })
+  const known = await w.issuer.sign()
+  const stranger = await w.issuer.sign({ sub: 'u-2' })
+  t.equal((await w.ask(CHAT, { token: known, body: BODY })).status, 200)
+
+  const shed = until('shed_new')
+  const stop = hog(t, 130)
+  await shed
+  const refused = await w.ask(CHAT, { token: stranger, body: BODY })
+  t.equal(refused.status, 503)
+  t.equal(refused.headers.get('retry-after'), '2')
+  t.equal(refused.headers.get('x-should-retry'), 'true')
+  t.match(await refused.json(), { error: { code: 'server_overloaded', type: 'server_error' } })
+  t.match(await lineOf(w, refused.headers.get('x-request-id')), {
+    'tollgate.code': 'TOLLGATE_AUTHENTICATE_OVERLOADED'
+  })
+  t.equal((await w.ask(CHAT, { token: known, body: BODY })).status, 200)
+  t.equal((await w.ask(CHAT, { token: null, body: BODY })).status, 401, 'who has no token is told so')
+  t.match(
+    w.built.checks().find(({ name }) => name === 'load'),
+    { ok: true, detail: { level: 'shed_new', bodies: { heldBytes: 0 } } }
+  )
+
+  const calm = until('normal')
+  stop()
+  await calm
+  t.equal((await w.ask(CHAT, { token: stranger, body: BODY })).status, 200)
+  const said = w.log.map(line => JSON.parse(line)).filter(({ level }) => level === 'shed_new' || level === 'normal')
+  t.strictSame(
+    said.map(({ msg }) => msg),
+    ['the gate has too much to do: not everybody is let in', 'everybody is let in again'],
+    'once for each change, not for each refusal'
+  )
+  t.equal((await w.engine.requests()).length, 3)
+})
+
+t.test('a gate that is very late lets nobody in, and what runs goes on to its end', async t => {
+  const w = await world(t, { yaml: yamlOf('overload: { delay: 20ms }') })
+  const { overload } = w.built.app
+  await w.engine.script({ kind: 'serve', events: 3, isHeld: true })
+  const token = await w.issuer.sign()
+  const running = await w.ask(CHAT, { token, body: { ...BODY, stream: true } })
+  t.equal(running.status, 200)
+  const shed = new Promise<void>(resolve => {
+    overload.onLevel(level => {
+      if (level === 'shed_all') resolve()
+    })
+  })
+  const stop = hog(t, 250)
+  await shed
+  const refused = await w.ask(CHAT, { token, body: BODY })
+  t.equal(refused.status, 503)
+  t.match(await refused.json(), { error: { code: 'server_overloaded' } })
+  t.match(await lineOf(w, refused.headers.get('x-request-id')), { 'tollgate.code': 'TOLLGATE_ACCEPT_OVERLOADED' })
+  await w.engine.release()
+  t.match(await running.text(), /data: \[DONE\]\n\n$/)
+  stop()
+})
+
+t.test('with TLS, a late gate takes no new connection, and those that are there go on', async t => {
+  const own = makeCertificate(t)
+  const w = await world(t, {
+    yaml: yamlOf(`overload: { delay: 60ms }, tls: { cert: ${own.certFile}, key: ${own.keyFile} }`)
+  })
+  await w.engine.script({ kind: 'serve', events: 1 })
+  const { Agent } = await import('node:https')
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const token = await w.issuer.sign()
+  const call = (on: InstanceType<typeof Agent> | false) =>
+    new Promise<number | string>(resolve => {
+      const asked = request(
+        {
+          host: '127.0.0.1',
+          port: w.port,
+          path: CHAT,
+          method: 'POST',
+          agent: on,
+          ca: own.cert,
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+        },
+        answer => {
+          answer.resume()
+          answer.once('end', () => resolve(answer.statusCode ?? 0))
+        }
+      )
+      asked.once('error', (err: NodeJS.ErrnoException) => resolve(err.code ?? err.message))
+      asked.end(JSON.stringify(BODY))
+    })
+  t.equal(await call(agent), 200)
+  const { overload } = w.built.app
+  const until = (level: string) =>
+    new Promise<void>(resolve => {
+      overload.onLevel(now => {
+        if (now === level) resolve()
+      })
+    })
+  const shed = until('shed_new')
+  const stop = hog(t, 130)
+  await shed
+  t.equal(await call(false), 'ECONNRESET')
+  t.equal(await call(agent), 200)
+  const calm = until('normal')
+  stop()
+  await calm
+  t.equal(await call(false), 200)
+})
+
+t.test(
+  'long bodies that would take too much memory together are turned away; short ones and later ones are not',
+  async t => {
+    // A quarter is for bodies: 64 MiB.
+    const w = await world(t, { yaml: yamlOf('overload: { memory: 256MiB, delay: 60s }') })
+    await w.engine.script({ kind: 'held' })
+    const token = await w.issuer.sign()
+    const long = { ...BODY, messages: [{ role: 'user', content: 'x'.repeat(1_900_000) }] }
+    const asked = Array.from({ length: 45 }, () => w.ask(CHAT, { token, body: long }))
+    const first = await Promise.race(asked)
+    t.equal(first.status, 503)
+    t.match(await lineOf(w, first.headers.get('x-request-id')), { 'tollgate.code': 'TOLLGATE_INSPECT_OVERLOADED' })
+    const short = w.ask(CHAT, { token, body: BODY })
+    await w.engine.waitFor('request', 34)
+    t.ok(w.built.app.bodies.heldBytes <= w.built.app.bodies.limitBytes)
+    await w.engine.script({ kind: 'serve', events: 1 })
+    await w.engine.release()
+    t.equal((await short).status, 200)
+    const statuses = (await Promise.all(asked)).map(({ status }) => status)
+    t.ok(statuses.filter(status => status === 200).length >= 30, String(statuses))
+    t.equal((await w.ask(CHAT, { token, body: long })).status, 200)
+    t.equal(w.built.app.bodies.heldBytes, 0)
+  }
+)
