@@ -47,6 +47,12 @@ export const CODES = {
     code: 'request_timeout',
     message: 'The request took too long to arrive.'
   },
+  TOLLGATE_ACCEPT_STALLED: {
+    ...bad,
+    status: 408,
+    code: 'request_timeout',
+    message: 'The caller took nothing of the answer for too long.'
+  },
   TOLLGATE_ACCEPT_OVERLOADED: { ...overloaded, message: 'The gate has too much to do.' },
 
   TOLLGATE_AUTHENTICATE_MISSING: { ...token, message: 'A bearer token is required.' },
@@ -185,6 +191,23 @@ export const CODES = {
     status: 503,
     code: 'upstream_unavailable',
     message: 'The engine cannot be reached.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
+  TOLLGATE_FORWARD_CONNECT: {
+    ...engine,
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'No connection to the engine came about in time.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
+  TOLLGATE_FORWARD_SOCKETS: {
+    ...engine,
+    fault: 'gate',
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'The gate cannot open another connection.',
     retryAfterSec: 2,
     shouldRetry: true
   },

@@ -39,8 +39,8 @@ export interface AcceptPluginOptions {
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
   async (app, { nowMs, open, namesOf, settle, readerStallMs, overload, isTls }) => {
-    const onStall = cutStalledReader(readerStallMs)
-
+    const cut = new WeakSet<ServerResponse>()
+    const onStall = cutStalledReader(readerStallMs, response => cut.add(response))
     const latest = new WeakMap<Socket, ServerResponse>()
     app.server.on('clientError', (error: Error, socket: Socket) => {
       answerBrokenSocket({ error, socket, response: latest.get(socket) })
@@ -71,6 +71,7 @@ export default fp<AcceptPluginOptions>(
       // 'close', not onResponse: that one hangs on 'finish', which never comes when the client leaves
       // in the middle of a stream (fastify#6208).
       reply.raw.once('close', () => {
+        if (cut.has(reply.raw)) exchange.failure ??= new GateError('TOLLGATE_ACCEPT_STALLED')
         exchange.ending ??= reply.raw.writableEnded ? 'answered' : 'client_left'
         exchange.endedAtMs = nowMs()
         for (const step of settle) {

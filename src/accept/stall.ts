@@ -9,9 +9,17 @@ import type { Ms } from '../time.ts'
  * take is a stalled reader, and it is cut. Between requests there is no response, hence no such listener, and Node
  * closes an idle keep-alive connection by itself.
  */
-export function cutStalledReader(stallMs: Ms): (this: ServerResponse, socket: Socket) => void {
+export function cutStalledReader(
+  stallMs: Ms,
+  /** Told of the response, right before its socket is cut. */
+  onCut: (response: ServerResponse) => void
+): (this: ServerResponse, socket: Socket) => void {
   return function onTimeout(socket) {
-    if (socket.writableLength > 0) socket.destroy()
-    else socket.setTimeout(stallMs)
+    if (socket.writableLength === 0) {
+      socket.setTimeout(stallMs)
+      return
+    }
+    onCut(this)
+    socket.destroy()
   }
 }

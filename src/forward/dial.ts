@@ -45,7 +45,9 @@ export function dial(init: DialInit): WebSocket {
     isSettled = true
     init.onOpen()
   })
-  socket.on('error', cause => refuse(failureFrom(cause, at)))
+  socket.on('error', cause =>
+    refuse(isLate(cause) ? new GateError('TOLLGATE_FORWARD_CONNECT', { ...at }) : failureFrom(cause, at))
+  )
   socket.once('unexpected-response', (_request, response) => {
     readShort(response).then(
       body => {
@@ -61,6 +63,11 @@ export function dial(init: DialInit): WebSocket {
     )
   })
   return socket
+}
+
+/** The library has no code for it. */
+function isLate({ message }: Error): boolean {
+  return message === 'Opening handshake has timed out'
 }
 
 async function readShort(response: IncomingMessage): Promise<string> {

@@ -24,6 +24,9 @@ export function timeoutError(which: RelayTimeout, afterMs: number, at: FailurePo
 
 const CLOSED: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
+/** What this machine has run out of: descriptors, memory for sockets, ports. Its engines are as well as ever. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+
 /** TLS failures of Node and OpenSSL: a certificate that is not trusted, not valid, or for another name. */
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
@@ -36,15 +39,17 @@ export function failureFrom(cause: unknown, at: FailurePoint): GateError {
   const code = codeOf(cause)
   const detail = { ...at, cause: code }
   if (TLS.test(code)) return new GateError('TOLLGATE_FORWARD_TLS', detail, { cause })
+  if (EXHAUSTED.has(code)) return new GateError('TOLLGATE_FORWARD_SOCKETS', detail, { cause })
   switch (code) {
     case 'ECONNREFUSED':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
+      return new GateError('TOLLGATE_FORWARD_UNREACHABLE', detail, { cause })
     case 'ETIMEDOUT':
     case 'UND_ERR_CONNECT_TIMEOUT':
-      return new GateError('TOLLGATE_FORWARD_UNREACHABLE', detail, { cause })
+      return new GateError(at.wasSent ? 'TOLLGATE_FORWARD_RESET' : 'TOLLGATE_FORWARD_CONNECT', detail, { cause })
     case 'UND_ERR_HEADERS_OVERFLOW':
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       return new GateError('TOLLGATE_FORWARD_ANSWER', detail, { cause })

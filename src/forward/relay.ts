@@ -173,8 +173,9 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
         ? new GateError('TOLLGATE_FORWARD_BROKEN', { ...at, cause: cause.message }, { cause })
         : failureFrom(cause, at)
     const isUnbegun = this.#state === 'waiting' && this.#isUnbegun(cause)
-    // A connection that had gone stale says nothing of its engine.
-    if (this.#state === 'waiting' && (!isUnbegun || !at.wasSent)) this.#init.exchange.lease?.failed(error)
+    // A connection that had gone stale says nothing of its engine, and what the gate lacks itself does not either.
+    const isEngines = error.row.fault === 'upstream' && (!isUnbegun || !at.wasSent)
+    if (this.#state === 'waiting' && isEngines) this.#init.exchange.lease?.failed(error)
     this.#fail(error, isUnbegun)
   }
 

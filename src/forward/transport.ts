@@ -6,6 +6,7 @@ import type { Ms } from '../time.ts'
 import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
 import { Connections } from './connections.ts'
+import { failureFrom } from './failures.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
 import { Relay, type RelayInit } from './relay.ts'
@@ -23,7 +24,10 @@ export interface Transport {
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
   converse(init: Omit<SessionInit, 'target' | 'inFlight' | 'maxMessageBytes'>): void
-  /** Asks a target something for the gate itself, with GET. Rejects when it does not answer in time. */
+  /**
+   * Asks a target something for the gate itself, with GET.
+   * @throws (rejects with) a GateError of `forward` when it does not answer in time
+   */
   ask(target: Target, path: string): Promise<Answer>
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
@@ -103,7 +107,11 @@ export function createTransport(first: ForwardOptions): Transport {
       new Session({ ...init, target, inFlight, maxMessageBytes: options.maxMessageBytes })
     },
     async ask(target, path) {
-      return await askEngine(connectionsTo(target), path)
+      try {
+        return await askEngine(connectionsTo(target), path)
+      } catch (cause) {
+        throw failureFrom(cause, { pool: target.pool, origin: target.origin, wasSent: false })
+      }
     },
     async fetchModels(origin) {
       const connections = all.find(({ target }) => target.origin === origin)

@@ -1,4 +1,5 @@
 import { SIGNALS, type Signals } from '../engines/signals.ts'
+import { GateError } from '../errors.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { type Load, loadFromLoads, loadFromMetrics } from './load.ts'
 import type { Pool } from './pool.ts'
@@ -12,7 +13,7 @@ export interface ProbeAnswer {
 
 /** What a prober is given. */
 export interface ProberInit {
-  /** Asks a target with GET; rejects when it does not answer in time. */
+  /** Asks a target with GET; rejects when it does not answer in time, with a fault of the gate when it cannot be asked. */
   readonly ask: (target: TargetState['target'], path: string) => Promise<ProbeAnswer>
   readonly nowMs: NowMs
   readonly random: () => number
@@ -88,8 +89,8 @@ class Round {
     const { health, load } = SIGNALS[this.#state.target.engine]
     const isWell = await this.#isWell(health)
     if (this.#isClosed) return
-    this.#judge(isWell)
-    this.#state.load = isWell && load !== null && this.#isLoadOfUse ? await this.#askLoad(load) : null
+    if (isWell !== null) this.#judge(isWell)
+    this.#state.load = isWell === true && load !== null && this.#isLoadOfUse ? await this.#askLoad(load) : null
     if (this.#isClosed) return
     // A tenth more or less, so that many gates do not ask at the same moment.
     this.#askIn(this.pool.options.health.everyMs * (0.9 + 0.2 * this.#init.random()))
@@ -99,14 +100,15 @@ class Round {
     return this.pool.targets.length > 1 && this.pool.options.balance !== 'round_robin'
   }
 
-  async #isWell({ path, wants }: Signals['health']): Promise<boolean> {
+  /** Null when the gate could not ask. */
+  async #isWell({ path, wants }: Signals['health']): Promise<boolean | null> {
     try {
       const { status, body } = await this.#init.ask(this.#state.target, path)
       this.#noteKey(status)
       if (wants === 'any' || status === 401 || status === 403) return status < 500
       return status === 200 && (wants === 'ok' || isHealthy(body))
-    } catch {
-      return false
+    } catch (err) {
+      return err instanceof GateError && err.row.fault === 'gate' ? null : false
     }
   }
 

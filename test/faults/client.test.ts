@@ -111,7 +111,7 @@ t.test('a caller who reads nothing is cut, and its engine is free', async t => {
     `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await s.sign()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   )
   await s.engine.waitFor('abort')
-  t.match(await s.left(), { 'tollgate.outcome': 'client_left' })
+  t.match(await s.left(), { 'tollgate.outcome': 'client_left', 'tollgate.code': 'TOLLGATE_ACCEPT_STALLED' })
   deaf.destroy()
   await s.checkFlat(t, 'cut')
 })

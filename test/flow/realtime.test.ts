@@ -287,7 +287,7 @@ t.test('an engine that refuses, is slow, or is gone is an answer of HTTP in the 
     [{ status: 503 }, 503, 'TOLLGATE_FORWARD_OVERLOADED'],
     [{ status: 301 }, 502, 'TOLLGATE_FORWARD_ANSWER'],
     ['reset', 503, 'TOLLGATE_FORWARD_UNREACHABLE'],
-    ['hang', 503, 'TOLLGATE_FORWARD_UNREACHABLE']
+    ['hang', 503, 'TOLLGATE_FORWARD_CONNECT']
   ] as const) {
     s.speech.refuse(how)
     const { refusal } = await s.call()
@@ -295,7 +295,7 @@ t.test('an engine that refuses, is slow, or is gone is an answer of HTTP in the 
     t.notMatch(refusal?.body, 'secret')
     t.match(JSON.parse(refusal?.body ?? ''), { error: { message: String } })
   }
-  t.match(await s.audit(7), { 'tollgate.code': 'TOLLGATE_FORWARD_UNREACHABLE' })
+  t.match(await s.audit(7), { 'tollgate.code': 'TOLLGATE_FORWARD_CONNECT' })
 })
 
 t.test('an engine that breaks off is told of: an event, a close code, and a line in the log', async t => {

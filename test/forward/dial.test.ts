@@ -39,7 +39,7 @@ t.test('each way to have none has its code', async t => {
     [{ status: 307 }, 'TOLLGATE_FORWARD_ANSWER'],
     [{ status: 200 }, 'TOLLGATE_FORWARD_ANSWER'],
     [{ status: 500 }, 'TOLLGATE_FORWARD_FAILED'],
-    ['hang', 'TOLLGATE_FORWARD_UNREACHABLE'],
+    ['hang', 'TOLLGATE_FORWARD_CONNECT'],
     ['reset', 'TOLLGATE_FORWARD_UNREACHABLE']
   ] as const) {
     engine.refuse(how)

@@ -9,12 +9,31 @@ function withCode(code: string): Error {
 }
 
 t.test('P0-5: an engine that cannot be reached is a 503 of ours, without its address in the words', async t => {
-  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']) {
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']) {
     const error = failureFrom(withCode(code), at)
     t.equal(error.code, 'TOLLGATE_FORWARD_UNREACHABLE', code)
     t.notMatch(error.message, /10\.0\.0\.1/)
   }
   t.equal(failureFrom(new AggregateError([withCode('ECONNREFUSED')]), at).code, 'TOLLGATE_FORWARD_UNREACHABLE')
+})
+
+t.test('a connection that does not come about in time has a code of its own', async t => {
+  for (const code of ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']) {
+    t.equal(failureFrom(withCode(code), at).code, 'TOLLGATE_FORWARD_CONNECT', code)
+  }
+  t.equal(
+    failureFrom(withCode('ETIMEDOUT'), sent).code,
+    'TOLLGATE_FORWARD_RESET',
+    'one that there was is another thing'
+  )
+})
+
+t.test('what this machine has run out of is no fault of an engine', async t => {
+  for (const code of ['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL']) {
+    const error = failureFrom(withCode(code), at)
+    t.equal(error.code, 'TOLLGATE_FORWARD_SOCKETS', code)
+    t.equal(error.row.fault, 'gate')
+  }
 })
 
 t.test('a connection that closes after the request was sent is a 502: the engine may have begun', async t => {

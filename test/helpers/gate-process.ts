@@ -17,9 +17,15 @@ export interface GateProcess {
   readonly exit: Promise<number | string>
 }
 
-/** Starts `tollgate` with arguments; it ends with the test. */
-export function runGate(t: Pick<Test, 'teardown'>, args: readonly string[], env: NodeJS.ProcessEnv = {}): GateProcess {
-  const child = spawn(process.execPath, [CLI, ...args], {
+/** Starts `tollgate` with arguments; it ends with the test. @param openFiles how many descriptors it may have */
+export function runGate(
+  t: Pick<Test, 'teardown'>,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  openFiles: number | 'unlimited' = 'unlimited'
+): GateProcess {
+  const limit = openFiles === 'unlimited' ? '' : `ulimit -n ${openFiles};`
+  const child = spawn('sh', ['-c', `${limit} exec "$0" "$@"`, process.execPath, CLI, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })

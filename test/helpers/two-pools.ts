@@ -68,9 +68,9 @@ ${more}`
   }
 }
 
-/** Starts the gate and waits until it serves. */
-export async function open(t: Test, s: Scene, args: readonly string[] = []): Promise<GateProcess> {
-  const gate = runGate(t, ['serve', '--config', s.file, ...args])
+/** Starts the gate and waits until it serves. @param openFiles how many descriptors it may have */
+export async function open(t: Test, s: Scene, args: readonly string[] = [], openFiles?: number): Promise<GateProcess> {
+  const gate = runGate(t, ['serve', '--config', s.file, ...args], {}, openFiles)
   await gate.says('the gate is open')
   await gate.says('keys are in use')
   return gate
