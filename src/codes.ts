@@ -23,6 +23,14 @@ const value = { ...bad, status: 400, code: 'invalid_value' } as const
 const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
 const forbidden = { ...bad, status: 403, type: 'permission_error' } as const
 const engine = { fault: 'upstream', type: 'server_error', shouldRetry: false } as const
+const failed = { ...engine, status: 502, code: 'upstream_error' } as const
+const unavailable = {
+  ...engine,
+  status: 503,
+  code: 'upstream_unavailable',
+  retryAfterSec: 2,
+  shouldRetry: true
+} as const
 const overloaded = {
   status: 503,
   fault: 'load',
@@ -146,38 +154,14 @@ export const CODES = {
     ...value,
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
-  TOLLGATE_ROUTE_FULL: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'Too many requests are waiting for this model.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
+  TOLLGATE_ROUTE_FULL: { ...unavailable, message: 'Too many requests are waiting for this model.' },
   TOLLGATE_ROUTE_LATE: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The request has waited too long for a free engine.',
+    ...unavailable,
     retryAfterSec: 5,
-    shouldRetry: true
+    message: 'The request has waited too long for a free engine.'
   },
-  TOLLGATE_ROUTE_BUSY: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'All engines of this model have asked for a pause.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_ROUTE_UNKNOWN: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The models of this pool are not known yet.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
+  TOLLGATE_ROUTE_BUSY: { ...unavailable, message: 'All engines of this model have asked for a pause.' },
+  TOLLGATE_ROUTE_UNKNOWN: { ...unavailable, message: 'The models of this pool are not known yet.' },
 
   TOLLGATE_SHAPE_CAP: { ...value, message: 'A field of the body is over the limit of this gate.' },
   TOLLGATE_SHAPE_FIELD: { ...value, message: 'A field of the body is not allowed here.' },
@@ -186,55 +170,13 @@ export const CODES = {
     message: 'Pictures, sound and video must come as data: URLs, or from a host that the operator named.'
   },
 
-  TOLLGATE_FORWARD_UNREACHABLE: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The engine cannot be reached.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_FORWARD_CONNECT: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'No connection to the engine came about in time.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_FORWARD_SOCKETS: {
-    ...engine,
-    fault: 'gate',
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The gate cannot open another connection.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_FORWARD_TLS: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'No trusted connection to the engine could be made.'
-  },
-  TOLLGATE_FORWARD_RESET: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine closed the connection before it answered.'
-  },
-  TOLLGATE_FORWARD_ANSWER: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine gave an answer that cannot be passed on.'
-  },
-  TOLLGATE_FORWARD_KEY: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine refused the gate. This is for the operator to mend.'
-  },
+  TOLLGATE_FORWARD_UNREACHABLE: { ...unavailable, message: 'The engine cannot be reached.' },
+  TOLLGATE_FORWARD_CONNECT: { ...unavailable, message: 'No connection to the engine came about in time.' },
+  TOLLGATE_FORWARD_SOCKETS: { ...unavailable, fault: 'gate', message: 'The gate cannot open another connection.' },
+  TOLLGATE_FORWARD_TLS: { ...failed, message: 'No trusted connection to the engine could be made.' },
+  TOLLGATE_FORWARD_RESET: { ...failed, message: 'The engine closed the connection before it answered.' },
+  TOLLGATE_FORWARD_ANSWER: { ...failed, message: 'The engine gave an answer that cannot be passed on.' },
+  TOLLGATE_FORWARD_KEY: { ...failed, message: 'The engine refused the gate. This is for the operator to mend.' },
   TOLLGATE_FORWARD_REJECTED: {
     ...bad,
     status: 400,
@@ -250,15 +192,8 @@ export const CODES = {
     retryAfterSec: 2,
     shouldRetry: true
   },
-  TOLLGATE_FORWARD_OVERLOADED: {
-    ...engine,
-    status: 503,
-    code: 'upstream_unavailable',
-    message: 'The engine takes no requests at the moment.',
-    retryAfterSec: 2,
-    shouldRetry: true
-  },
-  TOLLGATE_FORWARD_FAILED: { ...engine, status: 502, code: 'upstream_error', message: 'The engine failed.' },
+  TOLLGATE_FORWARD_OVERLOADED: { ...unavailable, message: 'The engine takes no requests at the moment.' },
+  TOLLGATE_FORWARD_FAILED: { ...failed, message: 'The engine failed.' },
   TOLLGATE_FORWARD_FIRST_BYTE: {
     ...engine,
     status: 504,
@@ -277,12 +212,7 @@ export const CODES = {
     code: 'upstream_timeout',
     message: 'The answer took longer than is allowed.'
   },
-  TOLLGATE_FORWARD_BROKEN: {
-    ...engine,
-    status: 502,
-    code: 'upstream_error',
-    message: 'The engine broke off its answer.'
-  },
+  TOLLGATE_FORWARD_BROKEN: { ...failed, message: 'The engine broke off its answer.' },
   TOLLGATE_FORWARD_SHUTDOWN: {
     ...engine,
     fault: 'gate',
