@@ -7,6 +7,8 @@ export type Balance = (typeof BALANCES)[number]
 
 /** A session goes elsewhere when its own target has so many times the work of the average. */
 const SPILL = 1.25
+/** An engine that makes so few answers at once, for each unit of its weight, is not busy, whatever the others do. */
+const QUIET = 8
 
 /**
  * The one with the least to do for its weight; ties at random, so that many gates do not all choose the same.
@@ -65,7 +67,8 @@ export function ofSession(targets: readonly TargetState[], key: number): TargetS
   let leastPressure = Number.POSITIVE_INFINITY
   for (const target of targets) {
     // Its share of all work, this call included, and a quarter more.
-    const limit = Math.ceil(((work + 1) * target.weight * SPILL) / weight)
+    const share = Math.ceil(((work + 1) * target.weight * SPILL) / weight)
+    const limit = Math.max(share, QUIET * target.weight)
     if (target.inFlight + 1 > limit) {
       if (target.pressure < leastPressure) {
         spare = target

@@ -75,6 +75,21 @@ t.test('a heavier target has more sessions', async t => {
   t.ok(share > 2_800 && share < 3_200, `${share} of 4000`)
 })
 
+t.test('a session that has a few calls at once keeps them together on a quiet pool', async t => {
+  const all = states(4)
+  const home = ofSession(all, 42)
+  for (let i = 0; i < 8; i++) {
+    const chosen = ofSession(all, 42)
+    t.equal(chosen, home)
+    chosen.inFlight++
+  }
+  t.not(ofSession(all, 42), home)
+  const heavy = [state(0, { weight: 3 }), state(1)]
+  const own = heavy[0]?.weight ?? 0
+  for (let i = 0; i < 8 * own; i++) (heavy[0] as (typeof heavy)[0]).inFlight++
+  t.equal(ofSession(heavy, mix(7)), heavy[1], 'a heavier one has room for more, and no more than that')
+})
+
 t.test('a session whose target is too busy spills to the next of its own order, and comes back', async t => {
   const all = states(4)
   const home = ofSession(all, 42)
