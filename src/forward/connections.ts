@@ -1,7 +1,16 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
+import type { Ms } from '../time.ts'
 import { Bag, type Placed } from './bag.ts'
 import type { TargetOptions } from './options.ts'
+import { Rest } from './rest.ts'
+
+/**
+ * So long a connection rests after an answer: whatever comes after the answer's end is an answer to nobody, and ends the
+ * connection while nobody has it. Where it comes in two pieces, the second may wait for the first to be acknowledged (Nagle),
+ * which Linux puts off for up to 40 ms.
+ */
+const REST_MS: Ms = 50
 
 /** One connection to an engine, for one request at a time. */
 export interface Connection extends Placed {
@@ -23,6 +32,7 @@ export class Connections {
   readonly target: TargetOptions
   readonly #connect: buildConnector.connector
   readonly #idle = new Bag<Connection>()
+  readonly #resting = new Rest<Connection>(REST_MS, connection => this.#idle.add(connection))
   #size = 0
   #isClosed = false
 
@@ -39,6 +49,11 @@ export class Connections {
   /** Connections that exist, idle ones included. */
   get size(): number {
     return this.#size
+  }
+
+  /** Connections that may be taken at once: those that rest are none. */
+  get idle(): number {
+    return this.#idle.size
   }
 
   /** An idle connection, or a new one that will connect when it is used. */
@@ -82,16 +97,17 @@ export class Connections {
     return connection
   }
 
-  /** Gives a connection back after a request. One that is no longer connected is dropped. */
+  /** Gives a connection back after a request; it can be taken again when it has rested. One no longer connected is dropped. */
   giveBack(connection: Connection): void {
     connection.isReused = true
     if (this.#isClosed || !connection.isConnected) this.drop(connection)
-    else this.#idle.add(connection)
+    else this.#resting.add(connection)
   }
 
   /** Ends a connection at once, with whatever is on it. */
   drop(connection: Connection): void {
     this.#idle.remove(connection)
+    this.#resting.remove(connection)
     if (connection.isDropped) return
     connection.isDropped = true
     this.#size--
@@ -101,7 +117,7 @@ export class Connections {
   /** Ends the idle connections; those in use end when they are given back. */
   close(): void {
     this.#isClosed = true
-    for (const connection of this.#idle.all()) this.drop(connection)
+    for (const connection of [...this.#idle.all(), ...this.#resting.all()]) this.drop(connection)
   }
 }
 

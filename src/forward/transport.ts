@@ -35,6 +35,8 @@ export interface Transport {
   follow(options: ForwardOptions): void
   /** Calls in flight. */
   readonly inFlight: number
+  /** Connections that the next calls may use at once. */
+  readonly idle: number
   /** Ends idle connections; with `cut`, the calls in flight too. */
   close(options?: { cut: boolean }): void
 }
@@ -84,6 +86,9 @@ export function createTransport(first: ForwardOptions): Transport {
     follow,
     get inFlight() {
       return inFlight.size
+    },
+    get idle() {
+      return all.reduce((sum, { idle }) => sum + idle, 0)
     },
     relay(init, caller) {
       const { call, target, id, outgoing } = init.exchange

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Script } from '../helpers/engine.ts'
 import { type Expected, faultScene } from '../helpers/fault-scene.ts'
+import { rested } from '../helpers/rested.ts'
 
 /** What an engine writes in place of an answer, and what its caller gets. */
 interface Lie {
@@ -164,7 +165,10 @@ t.test(
     for (const { name, bytes, after, later, gapMs, isStream = false, isStrict = false, expected } of LIES) {
       for (const isUsed of [false, true]) {
         const called = `${name}, ${isUsed ? 'used' : 'new'}`
-        if (isUsed) t.equal((await s.call({ isStrict })).status, 200)
+        if (isUsed) {
+          t.equal((await s.call({ isStrict })).status, 200)
+          await rested(s.gate.built.app.transport)
+        }
         t.equal(s.engines.connections, isUsed ? 1 : 0, called)
         await s.engine.script({
           kind: 'raw',
@@ -176,8 +180,6 @@ t.test(
         const before = (await s.engine.requests()).length
         await s.check(t, called, await s.call({ isStream, isStrict }), expected)
         t.equal((await s.engine.requests()).length, before + 1, called)
-        // What comes when nobody asked, be it an end, has ended the connection before the next call needs one.
-        if (later !== undefined || after === 'close') await s.engines.fallsTo(0)
         await s.engine.script(SERVES)
         const next = await s.call({ isStrict })
         t.match([next.status, JSON.parse(next.text).usage?.total_tokens], [200, 6], `${called}: the next call`)
@@ -188,3 +190,18 @@ t.test(
     await s.checkFlat(t, 'in the end')
   }
 )
+
+t.test('a second answer never reaches the next caller, who is waiting for its own when it comes', async t => {
+  const s = await faultScene(t)
+  const own = JSON.stringify({ choices: [{ message: { content: 'its own' } }] })
+  for (const gapMs of [0, 1, 2, 3, 5, 8, 13, 21]) {
+    for (let round = 1; round <= 5; round++) {
+      await s.engine.script({ kind: 'raw', bytes: `${OK}${sized(WHOLE)}`, later: OTHER, gapMs, after: 'hang' })
+      t.equal((await s.call()).text, WHOLE)
+      await s.engine.script({ kind: 'json', body: JSON.parse(own), delayMs: 2 * gapMs + 10 })
+      const { status, text } = await s.call()
+      t.strictSame([status, text], [200, own], `after ${gapMs} ms, round ${round}`)
+    }
+  }
+  await s.checkFlat(t, 'in the end')
+})

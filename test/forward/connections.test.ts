@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type Connection, Connections } from '../../src/forward/connections.ts'
+import { rested } from '../helpers/rested.ts'
 
 async function fixture(t: Test) {
   const sockets = new Set<Socket>()
@@ -29,16 +30,30 @@ async function fixture(t: Test) {
   return { sockets, connections, use }
 }
 
-t.test('the connection used last is used next; others come only when they are needed', async t => {
+t.test('the connection that rested last is used next; others come only when they are needed', async t => {
   const { sockets, connections, use } = await fixture(t)
   const [a, b] = [connections.take(), connections.take()]
   await Promise.all([use(a), use(b)])
   connections.giveBack(a)
+  await rested(connections)
   connections.giveBack(b)
+  await rested(connections, 2)
   t.equal(connections.take(), b)
   t.equal(connections.take(), a)
   t.equal(connections.size, 2)
   t.equal(sockets.size, 2)
+})
+
+t.test('a connection rests before it is used again', async t => {
+  const { connections, use } = await fixture(t)
+  const connection = connections.take()
+  await use(connection)
+  connections.giveBack(connection)
+  const other = connections.take()
+  t.not(other, connection)
+  await use(other)
+  await rested(connections)
+  t.equal(connections.take(), connection)
 })
 
 t.test('an idle connection that the engine closes is dropped, and not used again', async t => {
@@ -46,6 +61,7 @@ t.test('an idle connection that the engine closes is dropped, and not used again
   const all = [connections.take(), connections.take(), connections.take()]
   await Promise.all(all.map(use))
   for (const connection of all) connections.giveBack(connection)
+  await rested(connections, 3)
   const [first] = sockets
   const dropped = Promise.race(all.map(({ client }) => new Promise(resolve => client.once('disconnect', resolve))))
   first?.destroy()
@@ -68,9 +84,11 @@ t.test('a connection that was dropped is gone at once', async t => {
 
 t.test('after the close nothing is kept, and what is given back ends', async t => {
   const { connections, use } = await fixture(t)
-  const [idle, busy] = [connections.take(), connections.take()]
-  await Promise.all([use(idle), use(busy)])
+  const [idle, resting, busy] = [connections.take(), connections.take(), connections.take()]
+  await Promise.all([use(idle), use(resting), use(busy)])
   connections.giveBack(idle)
+  await rested(connections)
+  connections.giveBack(resting)
   connections.close()
   t.equal(connections.size, 1)
   connections.giveBack(busy)

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type Connection, Connections } from '../../src/forward/connections.ts'
 import { Staleness } from '../../src/forward/staleness.ts'
+import { rested } from '../helpers/rested.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi'
 
@@ -56,6 +57,7 @@ async function scene(t: Test) {
     },
     used: async () => {
       await call(connections.open())
+      await rested(connections)
       return connections.take()
     }
   }
@@ -75,6 +77,7 @@ t.test('a new one had not, nor had one that brought a byte of an answer, or was 
   const s = await scene(t)
   const [brief, late] = [await s.used(), s.connections.open()]
   await s.call(late)
+  await rested(s.connections)
   const used = s.connections.take()
   s.answerWith(socket => socket.destroy())
   t.equal(await s.call(s.connections.open()), false, 'new')

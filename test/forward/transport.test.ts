@@ -13,6 +13,7 @@ import { Exchange, type Tap } from '../../src/exchange.ts'
 import { HEARTBEAT_MS, type TargetOptions } from '../../src/forward/options.ts'
 import { createTransport, type Transport } from '../../src/forward/transport.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
+import { rested } from '../helpers/rested.ts'
 
 const TIMEOUTS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000 }
 
@@ -134,6 +135,7 @@ t.test('a whole answer passes with its length, and the connection serves the nex
     const answer = await fetch(url(gate), { method: 'POST' })
     t.equal(answer.headers.get('content-length'), '8')
     t.equal(await answer.text(), '{"a":1}\n')
+    await rested(gate.transport)
   }
   t.equal(sockets.size, 1)
 })
@@ -256,7 +258,10 @@ t.test("an engine's error is read and said in our words; its connection is used 
     }).on('connection', () => connections++)
   )
   const gate = await gateBefore(t, port)
-  for (let i = 0; i < 3; i++) t.equal((await fetch(url(gate), { method: 'POST' })).status, 400)
+  for (let i = 0; i < 3; i++) {
+    t.equal((await fetch(url(gate), { method: 'POST' })).status, 400)
+    await rested(gate.transport)
+  }
   t.equal(connections, 1)
   t.match(gate.refusals[0], { code: 'TOLLGATE_FORWARD_REJECTED', told: { message: 'max_tokens must be positive' } })
 })

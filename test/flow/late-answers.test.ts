@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { rawAnswer, startRawEngine } from '../helpers/raw-engine.ts'
+import { rested } from '../helpers/rested.ts'
+import { lineOf, openGate } from '../helpers/world.ts'
+
+const answerTo = (who: string, headers = '') =>
+  rawAnswer(JSON.stringify({ choices: [{ message: { content: `for ${who}` } }] }), '200 OK', headers)
+const ERROR = rawAnswer('{"message":"the secret of team-a"}', '400 Bad Request')
+
+/** What an engine says though nobody asked. */
+const EXTRAS = {
+  'a second answer': answerTo('team-a, again'),
+  'the beginning of one': 'HTTP/1.1 20',
+  'a refusal': ERROR,
+  hints: 'HTTP/1.1 103 Early Hints\r\nlink: </team-a>\r\n\r\n',
+  'what is no HTTP': '{"for":"team-a"}',
+  'an empty line': '\r\n'
+}
+
+/** A gate with two teams before one engine, whose bytes the test writes. */
+async function scene(t: Test) {
+  const engine = await startRawEngine(t)
+  const gate = await openGate(t, engine.origin, {
+    yaml: ({ engine, issuer }) => `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [m], health: { every: 1h } } }
+requests: { body: { text: 64MiB } }
+teams: { team-a: { pool: p }, team-b: { pool: p } }`
+  })
+  /** What a caller of a team gets: the status, what was said, and the code of the audit line. */
+  const call = async (team: string, content = 'x') => {
+    const answer = await gate.ask('/v1/chat/completions', {
+      token: await gate.issuer.sign({ team_id: team }),
+      body: { model: 'm', messages: [{ role: 'user', content }] }
+    })
+    const { choices, error } = await answer.json()
+    const { 'tollgate.code': code } = await lineOf(gate, answer.headers.get('x-request-id'))
+    return [answer.status, choices?.[0].message.content ?? error.message, code]
+  }
+  const gone = async (socket: Socket) => {
+    if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+  }
+  /** A caller of team-a is answered, with more right behind. */
+  const first = async (extra = '', headers = (_id: string) => '') => {
+    const answer = call('team-a')
+    const request = await engine.next()
+    const id = /x-request-id: (\S+)/.exec(request.head)?.[1] ?? ''
+    request.socket.write(answerTo('team-a', headers(id)) + extra)
+    t.strictSame(await answer, [200, 'for team-a', null])
+    return { ...request, id }
+  }
+  return { engine, transport: gate.built.app.transport, call, first, gone }
+}
+
+const OWN = [200, 'for team-b', null]
+
+t.test('what comes in one piece with an answer ends the connection, and the next caller gets its own', async t => {
+  for (const [name, extra] of Object.entries(EXTRAS)) {
+    const s = await scene(t)
+    const first = await s.first(extra)
+    // The parser passes over empty lines between answers: they are no part of one.
+    if (extra.trim() !== '') await s.gone(first.socket)
+    const answer = s.call('team-b')
+    const { socket } = await s.engine.next()
+    socket.write(answerTo('team-b'))
+    t.strictSame(await answer, OWN, name)
+  }
+})
+
+t.test('what comes after an answer, when the next caller has already asked, reaches nobody', async t => {
+  for (const [name, extra] of Object.entries(EXTRAS)) {
+    const s = await scene(t)
+    const first = await s.first()
+    const answer = s.call('team-b')
+    const second = await s.engine.next()
+    t.not(second.connection, first.connection, name)
+    const gone = s.gone(first.socket)
+    first.socket.write(extra)
+    if (extra.trim() !== '') await gone
+    second.socket.write(answerTo('team-b'))
+    t.strictSame(await answer, OWN, name)
+  }
+})
+
+t.test('what comes on an idle connection ends it', async t => {
+  for (const [name, extra] of Object.entries(EXTRAS)) {
+    const s = await scene(t)
+    const first = await s.first()
+    await rested(s.transport)
+    const gone = s.gone(first.socket)
+    first.socket.write(extra)
+    if (extra.trim() !== '') await gone
+    const answer = s.call('team-b')
+    const { socket } = await s.engine.next()
+    socket.write(answerTo('team-b'))
+    t.strictSame(await answer, OWN, name)
+  }
+})
