@@ -18,7 +18,7 @@ export interface Connection extends Placed {
   /** Null before it has connected. */
   socket: Socket | null
   isConnected: boolean
-  /** True once it has carried a request. */
+  /** True once its socket has carried a request. */
   isReused: boolean
   isDropped: boolean
 }
@@ -58,7 +58,12 @@ export class Connections {
 
   /** An idle connection, or a new one that will connect when it is used. */
   take(): Connection {
-    return this.#idle.pop() ?? this.open()
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      // One that broke in this turn of the event loop says so at its end only.
+      if (connection.socket?.destroyed === false) return connection
+      this.drop(connection)
+    }
+    return this.open()
   }
 
   /** A new connection, whatever idle ones there are: where one had gone stale, others may have too. */
@@ -88,6 +93,8 @@ export class Connections {
     }
     client.on('connect', () => {
       connection.isConnected = true
+      // The client connects by itself once more when a socket breaks before the request is on it.
+      connection.isReused = false
     })
     client.on('disconnect', () => {
       connection.isConnected = false

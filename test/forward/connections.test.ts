@@ -56,6 +56,31 @@ t.test('a connection rests before it is used again', async t => {
   t.equal(connections.take(), connection)
 })
 
+t.test('a connection that broke a moment ago is not used again, though nothing has told of it yet', async t => {
+  const { connections, use } = await fixture(t)
+  const connection = connections.take()
+  await use(connection)
+  connections.giveBack(connection)
+  await rested(connections)
+  connection.socket?.destroy()
+  t.not(connections.take(), connection)
+  t.equal(connections.size, 1)
+})
+
+t.test('a connection that breaks before its request is on it, and is made anew, has not been used before', async t => {
+  const { sockets, connections, use } = await fixture(t)
+  const connection = connections.take()
+  await use(connection)
+  connections.giveBack(connection)
+  await rested(connections)
+  t.equal(connections.take(), connection)
+  t.equal(connection.isReused, true)
+  connection.socket?.destroy()
+  await use(connection)
+  t.equal(sockets.size, 2)
+  t.equal(connection.isReused, false)
+})
+
 t.test('an idle connection that the engine closes is dropped, and not used again', async t => {
   const { sockets, connections, use } = await fixture(t)
   const all = [connections.take(), connections.take(), connections.take()]

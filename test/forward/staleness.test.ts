@@ -87,3 +87,11 @@ t.test('a new one had not, nor had one that brought a byte of an answer, or was 
   s.answerWith(socket => setTimeout(() => socket.destroy(), 300))
   t.equal(await s.call(used), false, 'later')
 })
+
+t.test('one that broke before the call was on it, and was made anew, had not', async t => {
+  const s = await scene(t)
+  const connection = await s.used()
+  connection.socket?.destroy()
+  s.answerWith(socket => socket.destroy())
+  t.equal(await s.call(connection), false)
+})
