@@ -20,6 +20,8 @@ export interface Connection extends Placed {
   isConnected: boolean
   /** True once its socket has carried a request. */
   isReused: boolean
+  /** `x-request-id` of the last request that it carried to its end, or null. */
+  lastId: string | null
   isDropped: boolean
 }
 
@@ -88,6 +90,7 @@ export class Connections {
       socket: null,
       isConnected: false,
       isReused: false,
+      lastId: null,
       isDropped: false,
       place: -1
     }
@@ -95,6 +98,7 @@ export class Connections {
       connection.isConnected = true
       // The client connects by itself once more when a socket breaks before the request is on it.
       connection.isReused = false
+      connection.lastId = null
     })
     client.on('disconnect', () => {
       connection.isConnected = false
@@ -104,10 +108,16 @@ export class Connections {
     return connection
   }
 
-  /** Gives a connection back after a request; it can be taken again when it has rested. One no longer connected is dropped. */
-  giveBack(connection: Connection): void {
+  /**
+   * Gives a connection back after a request; it can be taken again when it has rested. One that is no longer connected is
+   * dropped, and so is one whose request was answered before it was sent: an engine may take what is left of it for the next.
+   *
+   * @param id `x-request-id` of the request, or null when it had none
+   */
+  giveBack(connection: Connection, id: string | null = null): void {
     connection.isReused = true
-    if (this.#isClosed || !connection.isConnected) this.drop(connection)
+    connection.lastId = id
+    if (this.#isClosed || !connection.isConnected || isUnsent(connection)) this.drop(connection)
     else this.#resting.add(connection)
   }
 
@@ -126,6 +136,11 @@ export class Connections {
     this.#isClosed = true
     for (const connection of [...this.#idle.all(), ...this.#resting.all()]) this.drop(connection)
   }
+}
+
+/** Whether some of the request that it carries has not left the process. */
+export function isUnsent({ socket }: Connection): boolean {
+  return socket !== null && socket.writableLength > 0
 }
 
 /** What a connection to a target trusts, and what it shows of itself. Certificates are always verified. */

@@ -8,6 +8,7 @@ import { Clocks } from './clocks.ts'
 import type { Connection, Connections } from './connections.ts'
 import { endsEvent, HEARTBEAT } from './event-stream.ts'
 import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
+import { foreignSign } from './foreign.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
 import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf, unfitFrom } from './rejection.ts'
 import { Staleness } from './staleness.ts'
@@ -102,7 +103,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (this.#state !== 'waiting' || status < 200) return
     const { lease } = this.#init.exchange
     lease?.answered(status, retryAfterOf(headers) ?? null)
-    const refusal = unfitFrom(status, headers, this.#point())
+    const refusal = this.#foreign(status, headers) ?? unfitFrom(status, headers, this.#point())
     if (refusal !== null) {
       this.#fail(refusal)
       return
@@ -157,7 +158,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (this.#state === 'done') return
     const wasAnswering = this.#state === 'answering'
     this.#finish()
-    this.#init.connections.giveBack(this.#connection)
+    this.#init.connections.giveBack(this.#connection, this.#init.exchange.id)
     if (this.#rejection !== null) this.#refuse(this.#readRejection(this.#rejection), false)
     const { exchange, response } = this.#init
     const rest = wasAnswering ? (exchange.tap?.end() ?? null) : null
@@ -182,6 +183,11 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   /** Ends the call because the gate must stop: with an event of the stream's dialect where one can still follow. */
   shutDown(): void {
     this.#fail(new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() }))
+  }
+
+  #foreign(status: number, headers: IncomingHttpHeaders): GateError | null {
+    const sign = foreignSign(status, headers, this.#connection)
+    return sign === null ? null : new GateError('TOLLGATE_FORWARD_ANSWER', { ...this.#point(), status, sign })
   }
 
   #gather(chunk: Buffer): void {

@@ -97,3 +97,53 @@ t.test('what comes on an idle connection ends it', async t => {
     t.strictSame(await answer, OWN, name)
   }
 })
+
+t.test('an answer that names the call before it is not passed on, where an engine names calls', async t => {
+  const s = await scene(t)
+  const first = await s.first('', id => `x-request-id: ${id}\r\n`)
+  await rested(s.transport)
+  const answer = s.call('team-b')
+  const second = await s.engine.next()
+  t.equal(second.connection, first.connection)
+  const gone = s.gone(second.socket)
+  second.socket.write(answerTo('team-a, again', `x-request-id: ${first.id}\r\n`))
+  const [status, , code] = await answer
+  t.strictSame([status, code], [502, 'TOLLGATE_FORWARD_ANSWER'])
+  await gone
+})
+
+t.test('an answer that comes before its request was sent is not passed on; a refusal may come so early', async t => {
+  // More than the kernel keeps for an engine that does not read.
+  const content = 'x'.repeat(16 * 1024 * 1024)
+  for (const [early, expected] of [
+    [answerTo('another'), [502, 'TOLLGATE_FORWARD_ANSWER']],
+    [rawAnswer('{"message":"too long"}', '413 Too Large'), [413, 'TOLLGATE_FORWARD_REJECTED']]
+  ] as const) {
+    const s = await scene(t)
+    const head = s.engine.nextHead()
+    const answer = s.call('team-b', content)
+    const socket = await head
+    const gone = s.gone(socket)
+    socket.write(early)
+    const [status, , code] = await answer
+    t.strictSame([status, code], expected)
+    socket.resume()
+    await gone
+  }
+})
+
+t.test('an answer that comes between a call and its own, and names no call, cannot be told apart', async t => {
+  // Not what anyone wants, but what is: HTTP/1.1 does not say to which request an answer belongs.
+  const s = await scene(t)
+  const first = await s.first()
+  await rested(s.transport)
+  const answer = s.call('team-b')
+  const second = await s.engine.next()
+  t.equal(second.connection, first.connection)
+  const gone = s.gone(second.socket)
+  second.socket.write(answerTo('team-a, again'))
+  t.strictSame(await answer, [200, 'for team-a, again', null])
+  // Its own is then one too many, and the error ends there.
+  second.socket.write(answerTo('team-b'))
+  await gone
+})
