@@ -1,8 +1,10 @@
+import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Transport } from './forward/transport.ts'
 import type { Ms } from './time.ts'
 
 const SWEEP_MS = 100
+const TAKE_IN_MS = 1_000
 const CUT_GRACE_MS = 1_000
 const SETTLE_MS = 10
 
@@ -17,16 +19,22 @@ export interface DrainOptions {
   readonly transport: Pick<Transport, 'close' | 'inFlight'>
 }
 
-/** Goes on accepting for a while, stops listening, waits for what is running, then cuts what is left. */
+/**
+ * Goes on accepting for a while, but keeps no connection after its answer; stops listening, waits for what is running, then
+ * cuts what is left.
+ */
 export async function drain(
   app: FastifyInstance,
   { acceptMs, timeoutMs, now, transport }: DrainOptions
 ): Promise<void> {
+  // A call may be on its way over a connection that is closed for being idle: whoever keeps one shall open another instead.
+  app.server.prependListener('request', (_request, response) => {
+    response.shouldKeepAlive = false
+  })
   const accepting = timer(acceptMs)
   await Promise.race([accepting.done, now])
   accepting.cancel()
-  // Right after the event loop has taken what waited to be accepted: the kernel resets what still waits when it closes.
-  await new Promise(resolve => setImmediate(resolve))
+  await takeIn(app.server, now)
   const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
   // Fastify waits for idle keep-alive connections; a caller that holds one would keep us for over a minute.
   const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
@@ -44,6 +52,32 @@ export async function drain(
   // A socket that has become a WebSocket tells of its end a moment later than the server does, and its line comes then.
   for (let ms = 0; transport.inFlight > 0 && ms < CUT_GRACE_MS; ms += SETTLE_MS) await timer(SETTLE_MS).done
 }
+
+/**
+ * Takes all who wait at the listener: the kernel resets those who still do when it closes. The event loop takes one with
+ * every turn, so nobody waits when a turn has brought nobody. Who goes on coming in every turn is not waited for for ever.
+ */
+async function takeIn(server: Server, now: Promise<unknown>): Promise<void> {
+  const late = timer(TAKE_IN_MS)
+  let [came, isOver] = [true, false]
+  const onConnection = () => {
+    came = true
+  }
+  void Promise.race([late.done, now]).then(() => {
+    isOver = true
+  })
+  server.on('connection', onConnection)
+  // The first turn may have looked at the listener before the moment in which this was called.
+  await turn()
+  while (came && !isOver) {
+    came = false
+    await turn()
+  }
+  server.off('connection', onConnection)
+  late.cancel()
+}
+
+const turn = () => new Promise(resolve => setImmediate(resolve))
 
 /** A promise that a clock resolves. */
 export function timer(ms: Ms): { done: Promise<void>; cancel: () => void } {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { Agent } from 'node:http'
 import t from 'tap'
 import { runGate } from '../helpers/gate-process.ts'
-import { fresh, open, scene } from '../helpers/two-pools.ts'
+import { fresh, once, open, replace, scene } from '../helpers/two-pools.ts'
 
 t.test('a second gate takes over the ports: no request is lost while the first one ends', async t => {
   const s = await scene(t)
@@ -44,4 +45,48 @@ t.test('after SIGTERM the gate is not ready at once, and accepts for a while', a
   t.equal((await fetch(`${s.adminUrl}/readyz`)).status, 503)
   t.equal(await fresh(s), '200')
   t.equal(await gate.exit, 0)
+})
+
+t.test('callers who wait at the listener when the gate is about to close it are served first, all of them', async t => {
+  const s = await scene(t)
+  await s.a.script({ kind: 'json', body: {} })
+  replace(s.file, s.text('a').replace('accept: 300ms', 'accept: 1s'))
+  const gate = await open(t, s)
+  gate.child.kill('SIGTERM')
+  await gate.says('draining')
+  gate.child.kill('SIGSTOP')
+  const calls = Array.from({ length: 30 }, () => once(s))
+  // The gate stands still past the end of `drain.accept`: when it goes on, to close is the first thing that it has to do.
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  gate.child.kill('SIGCONT')
+  t.strictSame([...new Set(await Promise.all(calls))], ['200'])
+  t.equal(await gate.exit, 0)
+})
+
+t.test('callers who keep their connections are told to open others before the gate closes them', async t => {
+  const s = await scene(t)
+  await s.a.script({ kind: 'json', body: {} })
+  const first = await open(t, s)
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const outcomes = new Set<string>()
+  let isDone = false
+  const callers = Array.from({ length: 30 }, async (_, number) => {
+    while (!isDone) {
+      outcomes.add(await once(s, agent))
+      await new Promise(resolve => setTimeout(resolve, number))
+    }
+  })
+  const second = await open(t, s, ['--take-over'])
+  first.child.kill('SIGTERM')
+  t.equal(await first.exit, 0)
+  isDone = true
+  await Promise.all(callers)
+  t.strictSame([...outcomes], ['200'])
+  second.child.kill('SIGTERM')
+  await second.says('draining')
+  const answer = await s.ask()
+  await answer.text()
+  t.equal(answer.headers.get('connection'), 'close')
+  t.equal(await second.exit, 0)
 })

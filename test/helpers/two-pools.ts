@@ -1,5 +1,5 @@
 import { renameSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { type Agent, request } from 'node:http'
 import type { Test } from 'tap'
 import { type EngineDouble, startEngine } from './engine.ts'
 import { freePort, type GateProcess, runGate } from './gate-process.ts'
@@ -88,11 +88,12 @@ export function replace(file: string, text: string): void {
  * @returns its status, or what went wrong
  */
 export async function fresh(s: Scene): Promise<string> {
-  const outcome = await callOnce(s)
-  return outcome.includes('ECONNRESET') ? await callOnce(s) : outcome
+  const outcome = await once(s)
+  return outcome.includes('ECONNRESET') ? await once(s) : outcome
 }
 
-async function callOnce({ port, authorization }: Scene): Promise<string> {
+/** The same, made once whatever becomes of it, and over a connection that is there if there is an agent. */
+export async function once({ port, authorization }: Scene, agent: Agent | false = false): Promise<string> {
   return await new Promise(resolve => {
     const call = request(
       {
@@ -100,7 +101,7 @@ async function callOnce({ port, authorization }: Scene): Promise<string> {
         port,
         path: '/v1/chat/completions',
         method: 'POST',
-        agent: false,
+        agent,
         headers: { authorization, 'content-type': 'application/json' }
       },
       answer => {
