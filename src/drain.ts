@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Transport } from './forward/transport.ts'
 import type { Ms } from './time.ts'
 
-const SWEEP_MS = 100
+/** So long a caller may take to use a connection again that it was not told to leave. */
+const LINGER_MS = 1_000
 const TAKE_IN_MS = 1_000
 const CUT_GRACE_MS = 1_000
 const SETTLE_MS = 10
@@ -31,14 +32,14 @@ export async function drain(
   app.server.prependListener('request', (_request, response) => {
     response.shouldKeepAlive = false
   })
+  // What has begun may have said nothing of it: closed with its end, the caller's next call would be on its way just then.
+  app.server.keepAliveTimeout = LINGER_MS
   const accepting = timer(acceptMs)
   await Promise.race([accepting.done, now])
   accepting.cancel()
   await takeIn(app.server, now)
+  // Closes what is idle now too; what becomes so later lingers.
   const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
-  // Fastify waits for idle keep-alive connections; a caller that holds one would keep us for over a minute.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
-  app.server.closeIdleConnections()
   const late = timer(timeoutMs)
   await Promise.race([closed, late.done, now])
   transport.close({ cut: true })
@@ -46,7 +47,6 @@ export async function drain(
   await Promise.race([closed, grace.done])
   late.cancel()
   grace.cancel()
-  clearInterval(sweep)
   app.server.closeAllConnections()
   await closed
   // A socket that has become a WebSocket tells of its end a moment later than the server does, and its line comes then.

@@ -90,3 +90,20 @@ t.test('callers who keep their connections are told to open others before the ga
   t.equal(answer.headers.get('connection'), 'close')
   t.equal(await second.exit, 0)
 })
+
+t.test('a connection whose call outlived the listener takes the next call too, also a moment later', async t => {
+  const s = await scene(t)
+  await s.a.script({ kind: 'json', body: {}, delayMs: 1_000 })
+  const gate = await open(t, s)
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const call = once(s, agent)
+  await s.a.waitFor('request')
+  gate.child.kill('SIGTERM')
+  t.equal(await call, '200')
+  await s.a.script({ kind: 'json', body: {} })
+  // The moment in which the caller thinks of what to ask next.
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(await once(s, agent), '200')
+  t.equal(await gate.exit, 0)
+})
