@@ -11,8 +11,8 @@ export interface GateProcess {
   readonly child: ChildProcess
   /** Everything on stderr so far. */
   stderr(): string
-  /** Resolves when a text stands on stderr. */
-  says(text: string | RegExp): Promise<void>
+  /** Resolves when a text stands on stderr, so many times. */
+  says(text: string | RegExp, times?: number): Promise<void>
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exit: Promise<number | string>
 }
@@ -44,8 +44,8 @@ export function runGate(
     child,
     exit,
     stderr: () => text,
-    says: async wanted => {
-      while (!(typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text))) {
+    says: async (wanted, times = 1) => {
+      while (text.split(wanted).length <= times) {
         await new Promise<void>(resolve => {
           const wake = () => {
             waiting.delete(wake)
