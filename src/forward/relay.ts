@@ -174,9 +174,10 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
         ? new GateError('TOLLGATE_FORWARD_BROKEN', { ...at, cause: cause.message }, { cause })
         : failureFrom(cause, at)
     const isUnbegun = this.#state === 'waiting' && this.#isUnbegun(cause)
-    // A connection that had gone stale says nothing of its engine, and what the gate lacks itself does not either.
-    const isEngines = error.row.fault === 'upstream' && (!isUnbegun || !at.wasSent)
-    if (this.#state === 'waiting' && isEngines) this.#init.exchange.lease?.failed(error)
+    // A connection that had gone stale says nothing of its engine, and what the gate lacks itself does not either. Answers that
+    // break off together do: their callers come back at once, and must not be sent there because it has least to do.
+    const tells = this.#state === 'answering' || !isUnbegun || !at.wasSent
+    if (tells && error.row.fault === 'upstream') this.#init.exchange.lease?.failed(error)
     this.#fail(error, isUnbegun)
   }
 

@@ -8,7 +8,7 @@ export interface HealthOptions {
   readonly rise: number
 }
 
-/** So many calls in a row must fail before their headers. */
+/** So many calls in a row must fail before their headers, or break off. */
 const FAILURES = 3
 const FIRST_EJECTION_MS: Ms = 10_000
 const MAX_EJECTION_MS: Ms = 300_000
@@ -18,7 +18,7 @@ const TRIAL_MS: Ms = 60_000
 /**
  * What is known of one target: by the calls that it got, by the probes that it answers, and by what it says of itself.
  *
- * Three failures in a row before the headers eject it for 10 s, doubled each time up to 300 s; then one call tries it.
+ * Three failures in a row, before the headers or in the middle of answers, eject it for 10 s, doubled each time up to 300 s; then one call tries it.
  * Progress on its streams is as good as an answer: an engine that writes tokens is alive, whatever its probes say.
  * Arithmetic alone: the clock is the caller's, and so is the decision to eject, which hangs on the others of the pool.
  */
@@ -73,7 +73,7 @@ export class Health {
     this.#trialUntilMs = 0
   }
 
-  /** A call failed before its headers. @returns true when that is one too many */
+  /** A call failed before its headers, or its answer broke off. @returns true when that is one too many */
   failed(): boolean {
     this.#failures++
     // Calls that were there when it was put out tell nothing new; one that tries it does.
