@@ -150,6 +150,12 @@ export interface Hold {
  */
 export type Ending = 'answered' | 'broken' | 'client_left'
 
+/** A try that came to nothing, after which the call was sent once more. */
+export interface FailedTry {
+  readonly target: Target
+  readonly error: GateError
+}
+
 /** What an exchange begins with. */
 export interface ExchangeInit {
   readonly id: string
@@ -203,6 +209,10 @@ export class Exchange {
   lease: Lease | null = null
   /** How often the call was sent on its way. */
   attempts = 0
+  /** Those before the last one, written by `forward`. */
+  failedTries: readonly FailedTry[] = NONE
+  /** The caller took nothing of what was written for so long that it was cut. */
+  hasStalled = false
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
   #client: Client | undefined
@@ -263,6 +273,8 @@ export interface Known {
   readonly call: Call | undefined
   readonly target: Target | undefined
 }
+
+const NONE: readonly FailedTry[] = []
 
 function early(product: string): never {
   throw new GateError('TOLLGATE_STAGE_ORDER', { product })

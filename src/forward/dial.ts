@@ -30,19 +30,25 @@ export function dial(init: DialInit): WebSocket {
     ...tlsOf(target),
     followRedirects: false,
     perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    // A handshake costs an engine nothing: it takes as long as a connection may.
-    handshakeTimeout: target.timeouts.connectMs
+    maxPayload: maxMessageBytes
   })
   const at: FailurePoint = { pool: target.pool, origin: target.origin, wasSent: false }
   let isSettled = false
   const refuse = (error: GateError) => {
     if (isSettled) return
     isSettled = true
+    clearTimeout(late)
     init.onRefused(error)
   }
+  // A handshake costs an engine nothing: it takes as long as a connection may. By a clock of ours, because the library's
+  // tells it by its words alone.
+  const late = setTimeout(() => {
+    refuse(failureFrom({ code: 'ETIMEDOUT' }, at))
+    socket.terminate()
+  }, target.timeouts.connectMs)
   socket.once('open', () => {
     isSettled = true
+    clearTimeout(late)
     init.onOpen()
   })
   socket.on('error', cause =>

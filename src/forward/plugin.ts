@@ -1,7 +1,7 @@
 import proxy from '@fastify/http-proxy'
 import fp from 'fastify-plugin'
 import type { GateError } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Target } from '../exchange.ts'
 import type { NowMs } from '../time.ts'
 import type { SessionRules } from './session.ts'
 import type { Transport } from './transport.ts'
@@ -70,18 +70,22 @@ export default fp<ForwardPluginOptions>(
           exchange.hold?.release()
           reply.hijack()
         }
+        const sendAgain = (error: GateError, target: Target, onTaken: () => void) => {
+          exchange.failedTries = [...exchange.failedTries, { target: exchange.target, error }]
+          exchange.target = target
+          send(onTaken)
+        }
         const refuse = (error: GateError, isUnbegun: boolean) => {
           const isGone = reply.raw.destroyed
           const moved = isUnbegun && !isGone ? (exchange.lease?.move() ?? null) : null
           if (moved !== null) {
-            exchange.target = moved
-            send(() => {})
+            sendAgain(error, moved, () => {})
             return
           }
           // An engine that refuses what the gate asked for on its own has not begun either.
           const taken = isGone ? null : reconsider(exchange, error)
           if (taken === null) reply.send(error)
-          else send(taken)
+          else sendAgain(error, exchange.target, taken)
         }
         send(() => {})
       }

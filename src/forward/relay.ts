@@ -18,7 +18,7 @@ export interface RelayInit {
   readonly exchange: Exchange
   readonly connections: Connections
   /** Where the relay stays until the caller's response has closed. */
-  readonly inFlight: Bag<Placed & { shutDown(): void }>
+  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void }>
   readonly response: ServerResponse
   readonly heartbeatMs: Ms
   readonly nowMs: NowMs
@@ -73,6 +73,10 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
       init.inFlight.remove(this)
       this.#callerClosed()
     })
+  }
+
+  get exchange(): Exchange {
+    return this.#init.exchange
   }
 
   /** Sends the request. Everything that follows comes through the handler's own methods. */

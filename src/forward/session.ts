@@ -30,7 +30,7 @@ export interface SessionInit {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly target: TargetOptions
-  readonly inFlight: Bag<Placed & { shutDown(): void }>
+  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void }>
   readonly rules: SessionRules
   readonly maxMessageBytes: Bytes
   readonly nowMs: NowMs
@@ -92,6 +92,10 @@ export class Session implements Placed {
       onOpen: () => this.#open(),
       onRefused: error => this.#refused(error)
     })
+  }
+
+  get exchange(): Exchange {
+    return this.#init.exchange
   }
 
   /** Ends the session because the gate must stop. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import { GateError } from '../errors.ts'
-import type { Target } from '../exchange.ts'
+import type { Exchange, Target } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
@@ -37,8 +37,16 @@ export interface Transport {
   readonly inFlight: number
   /** Connections that the next calls may use at once. */
   readonly idle: number
+  /** The exchanges of those calls, in no order. */
+  calls(): readonly Exchange[]
   /** Ends idle connections; with `cut`, the calls in flight too. */
   close(options?: { cut: boolean }): void
+}
+
+/** A call in flight, as the relay and the session are. */
+interface Running extends Placed {
+  readonly exchange: Exchange
+  shutDown(): void
 }
 
 /** Longer than any call waits before it goes out. */
@@ -51,7 +59,7 @@ export function createTransport(first: ForwardOptions): Transport {
   let byPool = new Map<string, Map<string, Connections>>()
   // Calls that were on their way to a target when it went, from a queue for example, still go there.
   let retired: { readonly connections: Connections; readonly atMs: Ms }[] = []
-  const inFlight = new Bag<Placed & { shutDown(): void }>()
+  const inFlight = new Bag<Running>()
   const connectionsTo = ({ pool, origin }: Target): Connections => {
     const connections =
       byPool.get(pool)?.get(origin) ??
@@ -90,6 +98,7 @@ export function createTransport(first: ForwardOptions): Transport {
     get idle() {
       return all.reduce((sum, { idle }) => sum + idle, 0)
     },
+    calls: () => inFlight.all().map(({ exchange }) => exchange),
     relay(init, caller) {
       const { call, target, id, outgoing } = init.exchange
       const connections = connectionsTo(target)
