@@ -211,8 +211,6 @@ export class Exchange {
   attempts = 0
   /** Those before the last one, written by `forward`. */
   failedTries: readonly FailedTry[] = NONE
-  /** The caller took nothing of what was written for so long that it was cut. */
-  hasStalled = false
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
   #client: Client | undefined

@@ -6,6 +6,8 @@ import type { AuditRecord } from './record.ts'
 /** Takes audit records and writes each as one line of JSON. */
 export interface AuditSink {
   write(record: AuditRecord): void
+  /** Lines that were given up since it was opened. */
+  readonly dropped: number
   /** Writes what is still held. Called after the last exchange has settled. */
   close(): Promise<void>
 }
@@ -49,6 +51,7 @@ export function openAuditSink(to: number | string, events: AuditSinkEvents): Aud
   let isRetryPlanned = false
   let isClosed = false
   let dropped = 0
+  let droppedBefore = 0
   out.on('error', err => {
     if (!isFailing) events.onFailing(err)
     isFailing = true
@@ -63,8 +66,8 @@ export function openAuditSink(to: number | string, events: AuditSinkEvents): Aud
   out.on('write', () => {
     if (!isFailing) return
     isFailing = false
-    events.onRecovered(dropped)
-    dropped = 0
+    events.onRecovered(dropped - droppedBefore)
+    droppedBefore = dropped
   })
   out.on('drop', (lines: string) => {
     dropped += lines.split('\n').length - 1
@@ -93,6 +96,9 @@ export function openAuditSink(to: number | string, events: AuditSinkEvents): Aud
   }
   process.once('exit', onExit)
   return {
+    get dropped() {
+      return dropped
+    },
     write: record => {
       gathered += `${JSON.stringify(record)}\n`
       if (gathered.length >= GATHER_CHARS) handOver()

@@ -35,6 +35,8 @@ export interface KeySetStatus {
   readonly ageMs: Ms | null
   readonly lastError: string | null
   readonly kids: readonly string[]
+  /** How often its source was read, and how often that failed; null where there is nothing to read. */
+  readonly loads: { readonly done: number; readonly failed: number } | null
 }
 
 /** What key sets are given. */
@@ -82,6 +84,8 @@ class IssuerKeys implements KeySet {
   #sourceVersion: string | null = null
   #loadedAtMs: Ms | null = null
   #lastError: string | null = null
+  #loadsDone = 0
+  #loadsFailed = 0
   #backOffMs = 0
   #loading: Promise<boolean> | null = null
   #clock: NodeJS.Timeout | null = null
@@ -120,7 +124,8 @@ class IssuerKeys implements KeySet {
       ready: this.#isUsable(nowMs),
       ageMs: this.#loadedAtMs === null ? null : nowMs - this.#loadedAtMs,
       lastError: this.#lastError,
-      kids: this.#keys.map(key => key.kid ?? '(none)')
+      kids: this.#keys.map(key => key.kid ?? '(none)'),
+      loads: this.#load === null ? null : { done: this.#loadsDone, failed: this.#loadsFailed }
     }
   }
 
@@ -199,6 +204,7 @@ class IssuerKeys implements KeySet {
       this.#loadedAtMs = this.#deps.nowMs()
       this.#lastError = null
       this.#backOffMs = 0
+      this.#loadsDone++
       isDone = true
     } catch (err) {
       if (!this.#closed.signal.aborted) nextMs = Math.min(nextMs, this.#backOff(err))
@@ -222,6 +228,7 @@ class IssuerKeys implements KeySet {
   /** One more try at once, then longer and longer. */
   #backOff(err: unknown): Ms {
     this.#lastError = faultOf(err)
+    this.#loadsFailed++
     const waitMs = this.#backOffMs
     this.#backOffMs = Math.min(MAX_BACK_OFF_MS, waitMs === 0 ? FIRST_BACK_OFF_MS : waitMs * 2)
     this.#deps.log.warn(

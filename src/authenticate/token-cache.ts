@@ -75,6 +75,11 @@ export class TokenCache {
     })
   }
 
+  /** How many verified tokens are remembered. */
+  get size(): number {
+    return this.#positives.size
+  }
+
   /** The principal of a token that is remembered and still good, or null. */
   get(key: string, nowMs: Ms): Identity | null {
     const entry = this.#positives.get(key)

@@ -31,6 +31,8 @@ export interface Verifier {
    */
   recheck(identity: Identity): void
   readonly stats: AuthStats
+  /** How many verified tokens are remembered. */
+  readonly remembered: number
 }
 
 /** What the verifier is given. */
@@ -151,7 +153,14 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     if (!isGood) throw new GateError('TOLLGATE_AUTHENTICATE_ENDED')
   }
 
-  return { verify, recheck, stats: cache.stats }
+  return {
+    verify,
+    recheck,
+    stats: cache.stats,
+    get remembered() {
+      return cache.size
+    }
+  }
 }
 
 async function isSignedBy(token: string, alg: string, { key }: VerifyKey): Promise<boolean> {

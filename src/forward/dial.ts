@@ -51,9 +51,7 @@ export function dial(init: DialInit): WebSocket {
     clearTimeout(late)
     init.onOpen()
   })
-  socket.on('error', cause =>
-    refuse(isLate(cause) ? new GateError('TOLLGATE_FORWARD_CONNECT', { ...at }) : failureFrom(cause, at))
-  )
+  socket.on('error', cause => refuse(failureFrom(cause, at)))
   socket.once('unexpected-response', (_request, response) => {
     readShort(response).then(
       body => {
@@ -69,11 +67,6 @@ export function dial(init: DialInit): WebSocket {
     )
   })
   return socket
-}
-
-/** The library has no code for it. */
-function isLate({ message }: Error): boolean {
-  return message === 'Opening handshake has timed out'
 }
 
 async function readShort(response: IncomingMessage): Promise<string> {

@@ -38,7 +38,7 @@ export class Pool implements LeasePool {
 
   constructor(options: PoolOptions, deps: PoolDeps) {
     this.name = options.name
-    this.queue = new Queue(options.queue)
+    this.queue = new Queue(options.queue, options.name)
     this.#options = options
     this.#deps = deps
     this.configure(options)

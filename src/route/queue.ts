@@ -26,13 +26,16 @@ const SLACK = 1_024
  */
 export class Queue<Asker, Place> {
   options: QueueOptions
+  readonly #pool: string
   /** From `#head` on; those before have gone. */
   readonly #waiters: Waiter<Asker, Place>[] = []
   #head = 0
   #size = 0
 
-  constructor(options: QueueOptions) {
+  /** @param pool for the log */
+  constructor(options: QueueOptions, pool: string) {
     this.options = options
+    this.#pool = pool
   }
 
   /** How many wait now. */
@@ -48,11 +51,12 @@ export class Queue<Asker, Place> {
    */
   wait(asker: Asker, onLeave: (leave: () => void) => void): Promise<Place> {
     const { size, timeoutMs } = this.options
-    if (this.#size >= size) return Promise.reject(new GateError('TOLLGATE_ROUTE_FULL', { waiting: this.#size }))
+    const pool = this.#pool
+    if (this.#size >= size) return Promise.reject(new GateError('TOLLGATE_ROUTE_FULL', { pool, waiting: this.#size }))
     return new Promise((resolve, reject) => {
       const clock = setTimeout(() => {
         waiter.leave()
-        reject(new GateError('TOLLGATE_ROUTE_LATE', { afterMs: timeoutMs }))
+        reject(new GateError('TOLLGATE_ROUTE_LATE', { pool, afterMs: timeoutMs }))
       }, timeoutMs)
       const waiter: Waiter<Asker, Place> = {
         asker,

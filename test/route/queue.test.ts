@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Queue } from '../../src/route/queue.ts'
 
-const queue = (size: number, timeoutMs = 60_000) => new Queue<string, string>({ size, timeoutMs })
+const queue = (size: number, timeoutMs = 60_000) => new Queue<string, string>({ size, timeoutMs }, 'p')
 const never = () => {}
 
 t.test('first come, first served, as far as there are places', async t => {
