@@ -1,4 +1,4 @@
-const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|meter|forward|audit|refuse|mint'
+const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|meter|forward|audit|metrics|refuse|mint'
 const room = `^src/(${ROOMS})/`
 const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
 
@@ -36,6 +36,12 @@ export default {
       severity: 'error',
       from: { pathNot: '^src/forward/' },
       to: { path: 'node_modules/(undici|ws|@fastify/http-proxy|@fastify/reply-from)/' }
+    },
+    {
+      name: 'the-metrics-client-lives-in-metrics',
+      severity: 'error',
+      from: { pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/@prometheus-io/' }
     },
     {
       name: 'yaml-lives-in-config',

@@ -35,6 +35,8 @@ export interface AppDeps {
   readonly bodies: BodyBudget
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
+  /** Counts a settled exchange. */
+  readonly observe: SettleStep
 }
 
 /** The whole gate, without a socket. The order of the lines is the order of the rooms. */
@@ -60,6 +62,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       },
       function write(exchange) {
         deps.audit(exchange)
+      },
+      function observe(exchange) {
+        deps.observe(exchange)
       }
     ]
   })

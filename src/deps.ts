@@ -2,19 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
 import type { TlsFiles } from './accept/options.ts'
-import { createOverloadGuard } from './accept/overload.ts'
+import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS, type TlsTexts } from './accept/server-options.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
 import { auditRecord } from './audit/record.ts'
 import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
+import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
 import { createProber } from './route/prober.ts'
@@ -30,6 +32,7 @@ export interface World {
   readonly app: AppDeps
   /** What `/readyz` looks at. */
   readonly checks: () => readonly Check[]
+  readonly metrics: Pick<Metrics, 'scrape' | 'watchProcess'>
   /**
    * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
    * what is known of engines stay where nothing of theirs changed. The listeners and the audit log are not followed.
@@ -68,6 +71,22 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   let isStarted = false
   let config: Config
   let rules: Rules
+  let verifier: Verifier
+  const metrics = createMetrics({
+    nowMs,
+    isTeam: name => config.route.teams.has(name),
+    issuers: () => config.authenticate.issuers,
+    pools: () => pools.values(),
+    calls: transport.calls,
+    keySets: () => authenticator.keySets.map(set => set.status()),
+    tokens: () => verifier,
+    load: () => ({
+      level: LEVELS.indexOf(overload.level),
+      memory: overload.reading.memory,
+      bodyBytes: bodies.heldBytes
+    }),
+    auditDropped: () => sink.dropped
+  })
 
   function follow(next: Config): void {
     // What could throw comes before the first thing that changes.
@@ -86,10 +105,11 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     learner.follow(learnedPools(next))
     followPools(next)
     if (isStarted) prober.follow(pools.values())
+    verifier = authenticator.follow(next.authenticate)
     rules = {
       names: new Set(next.accept.names),
       resolveClient,
-      verifier: authenticator.follow(next.authenticate),
+      verifier,
       inspection,
       policy,
       table: createRouteTable(next.route.teams, new Map(pools)),
@@ -125,8 +145,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       transport,
       overload,
       bodies,
-      audit: exchange => sink.write(auditRecord(exchange))
+      audit: exchange => sink.write(auditRecord(exchange)),
+      observe: metrics.observe
     },
+    metrics,
     checks: () => [
       ...authenticator.keySets.map(set => {
         const { name, ready, ageMs, lastError, kids } = set.status()

@@ -69,12 +69,14 @@ export async function serve(options: ServeOptions): Promise<number> {
     checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
     token: config.admin.token,
     reload: () => reloader.reload('asked for by the operator'),
+    metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status }),
     config: salt => ({ ...reloader.status, config: reloader.running(salt) })
   })
 
   const stop = stopSignal()
   const onHangup = () => void reloader.reload('SIGHUP')
   process.on('SIGHUP', onHangup)
+  world.metrics.watchProcess()
   const unwatch = watchTls(app, config.accept, log)
   try {
     world.start()

@@ -38,7 +38,8 @@ export interface OverloadGuard {
 
 const TICK_MS: Ms = 50
 const TICKS_PER_LOOK = 10
-const LEVELS: readonly OverloadLevel[] = ['normal', 'shed_new', 'shed_all']
+/** From the least to the most. */
+export const LEVELS: readonly OverloadLevel[] = ['normal', 'shed_new', 'shed_all']
 /** Who is known is shed at five times the delay at which strangers are. */
 const ALL = 5
 const MEMORY = { shed_new: 0.85, shed_all: 0.95 } as const

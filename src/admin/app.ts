@@ -1,5 +1,5 @@
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { isOperator } from './guard.ts'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
+import { hasToken, isOperator } from './guard.ts'
 
 const SALT = /^[0-9a-f]{32}$/
 
@@ -21,6 +21,8 @@ export interface AdminDeps {
   readonly reload: () => Reloaded
   /** What runs: the configuration with its secrets masked, when it was loaded, how the last reload went. */
   readonly config: (salt: string | null) => object
+  /** Everything that is counted, as Prometheus reads it. */
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
 }
 
 /** What became of a reload, as the operator is told. */
@@ -29,10 +31,12 @@ export interface Reloaded {
 }
 
 /**
- * The second listener. `POST /-/reload` and `GET /-/config` are for the operator alone. `/livez`: the process and its event loop answer. `/readyz`: every check holds, else 503.
- * Engines are not among the checks: their outage must not take every gate away at once.
+ * The second listener. `/livez`: the process and its event loop answer. `/readyz`: every check holds, else 503; engines are
+ * not among the checks, because their outage must not take every gate away at once. `POST /-/reload` and `GET /-/config` are
+ * for the operator alone. `/metrics` needs the token where there is one, and is open to whoever reaches the listener where
+ * there is none: Prometheus comes from another machine.
  */
-export async function buildAdmin({ log, checks, token, reload, config }: AdminDeps): Promise<FastifyInstance> {
+export async function buildAdmin({ log, checks, token, reload, config, metrics }: AdminDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -47,14 +51,21 @@ export async function buildAdmin({ log, checks, token, reload, config }: AdminDe
     const isReady = all.every(check => check.ok)
     reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', checks: all })
   })
+  const demandToken = (reply: FastifyReply) =>
+    reply
+      .code(401)
+      .header('www-authenticate', 'Bearer realm="tollgate admin"')
+      .send({ error: 'The admin token is required.' })
+  app.get('/metrics', async ({ raw }, reply) => {
+    if (token !== null && !hasToken(raw, token)) return demandToken(reply)
+    const { type, text } = await metrics()
+    return reply.type(type).send(text)
+  })
   app.register(async operators => {
     operators.addHook('onRequest', async ({ raw }, reply) => {
       if (isOperator(raw, token)) return
-      reply.code(token === null ? 403 : 401)
-      if (token !== null) reply.header('www-authenticate', 'Bearer realm="tollgate admin"')
-      return reply.send({
-        error: token === null ? 'Only from this machine, or with admin.token.' : 'The admin token is required.'
-      })
+      if (token !== null) return demandToken(reply)
+      return reply.code(403).send({ error: 'Only from this machine, or with admin.token.' })
     })
     operators.post('/-/reload', (_request, reply) => {
       const result = reload()

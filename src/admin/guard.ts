@@ -12,9 +12,14 @@ export function isOperator(
   { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
   token: string | null
 ): boolean {
-  if (token !== null) return isSame(headers.authorization ?? '', `Bearer ${token}`)
+  if (token !== null) return hasToken({ headers }, token)
   const { host = '', origin } = headers
   return LOOPBACK.test(socket.remoteAddress ?? '') && LOOPBACK_HOST.test(host) && origin === undefined
+}
+
+/** Whether a request shows the operator's token. */
+export function hasToken({ headers }: Pick<IncomingMessage, 'headers'>, token: string): boolean {
+  return isSame(headers.authorization ?? '', `Bearer ${token}`)
 }
 
 /** In the same time however much is right. */

@@ -15,7 +15,7 @@ export const AdminSchema = Type.Object(
     listen: Type.String({
       ...ADDRESS,
       default: '127.0.0.1:9090',
-      description: 'Address and port of /livez, /readyz and what the operator asks for.'
+      description: 'Address and port of /livez, /readyz, /metrics and what the operator asks for.'
     }),
     token: Type.Optional(
       Type.String({

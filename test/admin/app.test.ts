@@ -7,7 +7,8 @@ const DEPS: AdminDeps = {
   checks: () => [],
   token: null,
   reload: () => ({ ok: true }),
-  config: () => ({ hash: 'x' })
+  config: () => ({ hash: 'x' }),
+  metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'up 1\n' })
 }
 
 t.test('alive as soon as the process answers, ready only when every check holds', async t => {
@@ -74,4 +75,24 @@ t.test('where there is a token, it opens, from anywhere, and nothing else does; 
     t.match(answer.headers['www-authenticate'], /^Bearer/)
   }
   t.equal((await app.inject('/livez')).statusCode, 200)
+})
+
+t.test('metrics are open to whoever reaches the listener, and need the token where there is one', async t => {
+  const anywhere = { url: '/metrics', remoteAddress: '10.0.0.7', headers: { host: 'gate.internal:9090' } }
+  const open = await buildAdmin(DEPS)
+  t.teardown(() => open.close())
+  const answer = await open.inject(anywhere)
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+  t.equal(answer.headers['cache-control'], 'no-store')
+  t.equal(answer.body, 'up 1\n')
+  const guarded = await buildAdmin({ ...DEPS, token: 'a-token-of-the-operator' })
+  t.teardown(() => guarded.close())
+  const refused = await guarded.inject(anywhere)
+  t.equal(refused.statusCode, 401)
+  t.match(refused.headers['www-authenticate'], /^Bearer/)
+  t.notMatch(refused.body, 'up 1')
+  const authorization = 'Bearer a-token-of-the-operator'
+  t.equal((await guarded.inject({ ...anywhere, headers: { authorization } })).statusCode, 200)
+  t.equal((await guarded.inject({ ...anywhere, method: 'POST' })).statusCode, 404)
 })

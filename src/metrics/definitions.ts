@@ -1,0 +1,229 @@
+/** One metric, as operators read of it and as series are made of it. */
+export interface Definition {
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Upper bounds of a histogram, ascending. */
+  readonly buckets?: readonly number[]
+  /** The most label sets that it may have, `other` included; `MAX_SERIES` unless given. */
+  readonly max?: number
+}
+
+/**
+ * So many label sets a metric may have; what comes then is counted as `other`. Together they stay below 20 000 lines: twice
+ * that blocks the event loop for a tenth of a second with every scrape (operations.md section 3.3).
+ */
+export const MAX_SERIES = 1_000
+
+/** A histogram has some twenty lines for each label set. */
+const MAX_HISTOGRAMS = 100
+
+const call = ['team', 'model', 'op'] as const
+const counter = { kind: 'counter' } as const
+const gauge = { kind: 'gauge' } as const
+const histogram = { kind: 'histogram', max: MAX_HISTOGRAMS } as const
+
+/**
+ * Every metric of the gate; those of the process come from the library. `npm run docs` writes config/METRICS.md from it.
+ *
+ * `team` and `model` are names of the configuration, or served by an engine, else `other`, or `none` where the request named
+ * none. No label ever holds a subject, a token, an address of a caller or a path.
+ */
+export const METRICS = {
+  tollgate_requests_total: {
+    ...counter,
+    help: 'Requests that have ended, by HTTP status; 499 for a caller who left, or was cut, before the end of the answer.',
+    labels: [...call, 'code'],
+    max: 6_000
+  },
+  tollgate_errors_total: {
+    ...counter,
+    help: 'Requests that were refused or broken, by the code of the error.',
+    labels: ['code']
+  },
+  tollgate_request_duration_seconds: {
+    ...histogram,
+    help: 'From the head of a request to the end of its answer, however it ended.',
+    labels: ['model', 'op', 'stream'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
+  },
+  tollgate_time_to_first_token_seconds: {
+    ...histogram,
+    help: 'From the head of a request for a stream to the first piece of its answer, the wait in the queue included.',
+    labels: ['model', 'pool'],
+    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 7.5, 10, 20, 40, 80, 160]
+  },
+  tollgate_inflight_requests: {
+    ...gauge,
+    help: 'Calls that are at an engine now.',
+    labels: ['pool', 'model', 'stream']
+  },
+  tollgate_client_disconnects_total: {
+    ...counter,
+    help: 'Callers who left before the end of their answer: before_first_token or streaming.',
+    labels: ['model', 'phase']
+  },
+  tollgate_stream_interruptions_total: {
+    ...counter,
+    help: 'Answers that broke after they had begun: upstream_reset, upstream_error, idle_timeout, max_duration, drain, gate.',
+    labels: ['pool', 'reason']
+  },
+  tollgate_timeouts_total: {
+    ...counter,
+    help:
+      'Time limits that were met: connect, first_byte, idle and total of pools.*.timeouts (retried tries too), queue of ' +
+      'pools.*.queue.timeout, reader for a caller who took nothing of its answer.',
+    labels: ['pool', 'which']
+  },
+
+  tollgate_input_tokens_total: {
+    ...counter,
+    help: 'Tokens of input as engines counted them, those found in a cache included.',
+    labels: call
+  },
+  tollgate_cached_input_tokens_total: {
+    ...counter,
+    help: 'The part of the input that was found in a cache. Do not add it to the input.',
+    labels: call
+  },
+  tollgate_output_tokens_total: {
+    ...counter,
+    help: 'Tokens of output as engines counted them, reasoning included.',
+    labels: call
+  },
+  tollgate_reasoning_output_tokens_total: {
+    ...counter,
+    help: 'The part of the output that was reasoning. Do not add it to the output.',
+    labels: call
+  },
+  tollgate_audio_seconds_total: {
+    ...counter,
+    help: 'Seconds of sound as engines counted them.',
+    labels: ['team', 'model']
+  },
+  tollgate_usage_events_total: {
+    ...counter,
+    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, none), and how the call ended.',
+    labels: ['pool', 'source', 'outcome']
+  },
+  tollgate_sse_unparsed_total: {
+    ...counter,
+    help: 'Events of streams that could not be read, and went on as they were.',
+    labels: ['pool']
+  },
+
+  tollgate_auth_total: {
+    ...counter,
+    help: 'Tokens judged: ok, or why not. The issuer is the name in the configuration, or other where none is vouched for.',
+    labels: ['result', 'issuer']
+  },
+  tollgate_authz_denied_total: {
+    ...counter,
+    help: 'Calls of good tokens that were not allowed: scope, model, route, unknown_team.',
+    labels: ['team', 'reason']
+  },
+  tollgate_token_cache_hits_total: { ...counter, help: 'Tokens that were remembered as good.', labels: [] },
+  tollgate_token_cache_negative_hits_total: { ...counter, help: 'Tokens that were remembered as bad.', labels: [] },
+  tollgate_token_cache_misses_total: { ...counter, help: 'Tokens that were not remembered as good.', labels: [] },
+  tollgate_token_cache_evictions_total: {
+    ...counter,
+    help: 'Good tokens that were forgotten to make room: raise tokens.cache.max_entries when it grows.',
+    labels: []
+  },
+  tollgate_token_cache_entries: { ...gauge, help: 'Good tokens that are remembered now.', labels: [] },
+  tollgate_jwks_refresh_total: {
+    ...counter,
+    help: 'How often the keys of an issuer were read: success or failure.',
+    labels: ['issuer', 'result']
+  },
+  tollgate_jwks_last_success_timestamp_seconds: {
+    ...gauge,
+    help: 'When the keys of an issuer were read last.',
+    labels: ['issuer']
+  },
+  tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
+
+  tollgate_queue_depth: { ...gauge, help: 'Calls that wait for a place in a pool now.', labels: ['pool'] },
+  tollgate_queue_rejections_total: {
+    ...counter,
+    help: 'Calls that got no place: full (the queue), late (waited too long), busy (every engine asked for a pause).',
+    labels: ['pool', 'reason']
+  },
+
+  tollgate_upstream_requests_total: {
+    ...counter,
+    help:
+      'Tries at an engine, those that were followed by another included: its status, or how it failed (unreachable, tls, ' +
+      'reset, first_byte, …), or 499 when the caller left before.',
+    labels: ['pool', 'target', 'code']
+  },
+  tollgate_upstream_retries_total: {
+    ...counter,
+    help: 'Tries after which the call was sent once more, by what was wrong with the target.',
+    labels: ['pool', 'target', 'reason']
+  },
+  tollgate_upstream_healthy: { ...gauge, help: '1 while an engine gets calls.', labels: ['pool', 'target'] },
+  tollgate_upstream_circuit_open: {
+    ...gauge,
+    help: '1 while an engine is left out because calls failed.',
+    labels: ['pool', 'target']
+  },
+  tollgate_upstream_active: { ...gauge, help: 'Calls of this gate at an engine now.', labels: ['pool', 'target'] },
+  tollgate_upstream_pending: {
+    ...gauge,
+    help: 'Those among them whose answer has not begun.',
+    labels: ['pool', 'target']
+  },
+
+  tollgate_config_last_reload_successful: {
+    ...gauge,
+    help: '0 after a file that could not be used: the gate runs with the last good one.',
+    labels: []
+  },
+  tollgate_config_last_reload_timestamp_seconds: {
+    ...gauge,
+    help: 'When the configuration that runs was loaded.',
+    labels: []
+  },
+  tollgate_config_reloads_total: {
+    ...counter,
+    help: 'Attempts to load the configuration anew: success or failure.',
+    labels: ['result']
+  },
+  tollgate_config_info: {
+    ...gauge,
+    help: '1, with the hash of the configuration that runs, its secrets masked.',
+    labels: ['hash']
+  },
+  tollgate_overload_level: {
+    ...gauge,
+    help: 'What is let in: 0 everybody, 1 whose token is remembered, 2 nobody (server.overload).',
+    labels: []
+  },
+  tollgate_memory_used_ratio: {
+    ...gauge,
+    help: 'What is alive in memory, of what the gate may use: at 0.85 it sheds.',
+    labels: []
+  },
+  tollgate_body_bytes: { ...gauge, help: 'Bytes of request bodies that are held now.', labels: [] },
+  tollgate_draining: { ...gauge, help: '1 from the signal to stop on.', labels: [] },
+  tollgate_build_info: { ...gauge, help: '1, with the versions of the gate and of Node.', labels: ['version', 'node'] },
+  tollgate_audit_dropped_total: {
+    ...counter,
+    help: 'Lines of the audit log that were given up because the disk took nothing.',
+    labels: []
+  },
+  tollgate_metric_series_dropped_total: {
+    ...counter,
+    help: 'Values that were counted under other because their metric has all the series that it may have.',
+    labels: ['metric']
+  }
+} as const satisfies Readonly<Record<`tollgate_${string}`, Definition>>
+
+/** The name of a metric. */
+export type MetricName = keyof typeof METRICS
+
+/** One value for each label of a metric. */
+export type ValuesOf<N extends MetricName> = Texts<(typeof METRICS)[N]['labels']>
+
+type Texts<L extends readonly string[]> = { readonly [I in keyof L]: string }

@@ -1,0 +1,107 @@
+import type { Families } from './families.ts'
+import type { Names } from './names.ts'
+import type { PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
+
+const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
+const REJECTIONS = ['full', 'late', 'busy'] as const
+
+/** Makes what reads everything that is not counted by requests: gauges, and counters that a room keeps itself. */
+export function createReader(families: Families, around: Surroundings, models: Names): (run: RunSeen) => void {
+  const set = (name: TotalName, value: number) => {
+    families.of(name).at().value = value
+  }
+
+  function readPool(pool: PoolSeen): void {
+    const { name, queue, targets } = pool
+    families.of('tollgate_queue_depth').at(name).value = queue.size
+    // They show from the beginning on: what begins at 1 is no increase.
+    for (const which of TIMEOUTS) families.of('tollgate_timeouts_total').expect(name, which)
+    for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, reason)
+    for (const { target, inFlight, health } of targets) {
+      const place = [name, target.origin] as const
+      families.of('tollgate_upstream_healthy').at(...place).value = Number(health.stateAt(around.nowMs()) === 'up')
+      families.of('tollgate_upstream_circuit_open').at(...place).value = Number(health.isEjected)
+      families.of('tollgate_upstream_active').at(...place).value = inFlight
+      families.of('tollgate_upstream_pending').at(...place)
+    }
+  }
+
+  function readCalls(): void {
+    for (const exchange of around.calls()) {
+      const { call, target } = exchange.known
+      if (call === undefined || target === undefined) continue
+      const stream = String(call.isStream)
+      families.of('tollgate_inflight_requests').at(target.pool, models.label(call.model), stream).value++
+      if (exchange.firstByteAtMs === null) {
+        families.of('tollgate_upstream_pending').at(target.pool, target.origin).value++
+      }
+    }
+  }
+
+  function readKeys(): void {
+    for (const { name, ageMs, kids, loads } of around.keySets()) {
+      families.of('tollgate_jwks_keys').at(name).value = kids.length
+      if (loads === null) continue
+      families.of('tollgate_jwks_refresh_total').at(name, 'success').value = loads.done
+      families.of('tollgate_jwks_refresh_total').at(name, 'failure').value = loads.failed
+      if (ageMs === null) continue
+      families.of('tollgate_jwks_last_success_timestamp_seconds').at(name).value = (around.nowMs() - ageMs) / 1000
+    }
+  }
+
+  function readRun({ isDraining, reload }: RunSeen): void {
+    set('tollgate_draining', Number(isDraining))
+    set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
+    set('tollgate_config_last_reload_timestamp_seconds', reload.loadedAtMs / 1000)
+    families.of('tollgate_config_info').at(reload.hash).value = 1
+    families.of('tollgate_config_reloads_total').at('success').value = reload.reloads
+    families.of('tollgate_config_reloads_total').at('failure').value = reload.failures
+  }
+
+  return run => {
+    for (const name of READ) families.of(name).clear()
+    for (const pool of around.pools()) readPool(pool)
+    readCalls()
+    readKeys()
+    readRun(run)
+    const { stats, remembered } = around.tokens()
+    set('tollgate_token_cache_hits_total', stats.hits)
+    set('tollgate_token_cache_negative_hits_total', stats.negativeHits)
+    set('tollgate_token_cache_misses_total', stats.misses)
+    set('tollgate_token_cache_evictions_total', stats.evictions)
+    set('tollgate_token_cache_entries', remembered)
+    set('tollgate_audit_dropped_total', around.auditDropped())
+    const { level, memory, bodyBytes } = around.load()
+    set('tollgate_overload_level', level)
+    set('tollgate_memory_used_ratio', memory)
+    set('tollgate_body_bytes', bodyBytes)
+  }
+}
+
+/** What is made anew for each reader: what is gone from the configuration is gone here too. */
+const READ = [
+  'tollgate_inflight_requests',
+  'tollgate_queue_depth',
+  'tollgate_upstream_healthy',
+  'tollgate_upstream_circuit_open',
+  'tollgate_upstream_active',
+  'tollgate_upstream_pending',
+  'tollgate_jwks_refresh_total',
+  'tollgate_jwks_last_success_timestamp_seconds',
+  'tollgate_jwks_keys',
+  'tollgate_config_info'
+] as const
+
+type TotalName =
+  | 'tollgate_overload_level'
+  | 'tollgate_memory_used_ratio'
+  | 'tollgate_body_bytes'
+  | 'tollgate_draining'
+  | 'tollgate_config_last_reload_successful'
+  | 'tollgate_config_last_reload_timestamp_seconds'
+  | 'tollgate_token_cache_hits_total'
+  | 'tollgate_token_cache_negative_hits_total'
+  | 'tollgate_token_cache_misses_total'
+  | 'tollgate_token_cache_evictions_total'
+  | 'tollgate_token_cache_entries'
+  | 'tollgate_audit_dropped_total'

@@ -1,0 +1,82 @@
+import type { Exchange } from '../exchange.ts'
+import type { Ms, NowMs } from '../time.ts'
+import type { Bytes } from '../units.ts'
+
+/** What is read of the gate when somebody asks. Nothing of it is kept up to date meanwhile. */
+export interface Surroundings {
+  readonly nowMs: NowMs
+  /** Whether the configuration names a team. */
+  readonly isTeam: (name: string) => boolean
+  readonly issuers: () => Iterable<IssuerSeen>
+  readonly pools: () => Iterable<PoolSeen>
+  /** Calls that are at an engine now. */
+  readonly calls: () => readonly Exchange[]
+  readonly keySets: () => Iterable<KeysSeen>
+  readonly tokens: () => TokensSeen
+  readonly load: () => LoadSeen
+  /** Lines of the audit log that were given up. */
+  readonly auditDropped: () => number
+}
+
+/** An issuer of the configuration. */
+export interface IssuerSeen {
+  readonly name: string
+  /** The exact `iss`. */
+  readonly issuer: string
+}
+
+/** A pool, as `route` has it. */
+export interface PoolSeen {
+  readonly name: string
+  readonly queue: { readonly size: number }
+  readonly targets: readonly TargetSeen[]
+  serves(model: string): boolean | null
+}
+
+/** A target of a pool. */
+export interface TargetSeen {
+  readonly target: { readonly origin: string }
+  readonly inFlight: number
+  readonly health: { stateAt(nowMs: Ms): 'up' | 'trial' | 'out'; readonly isEjected: boolean }
+}
+
+/** The keys of an issuer. */
+export interface KeysSeen {
+  readonly name: string
+  readonly ageMs: Ms | null
+  readonly kids: readonly string[]
+  /** Null where there is nothing to read: a shared secret. */
+  readonly loads: { readonly done: number; readonly failed: number } | null
+}
+
+/** The memory of tokens. */
+export interface TokensSeen {
+  readonly stats: {
+    readonly hits: number
+    readonly negativeHits: number
+    readonly misses: number
+    readonly evictions: number
+  }
+  readonly remembered: number
+}
+
+/** What the gate itself has to do. */
+export interface LoadSeen {
+  /** 0 lets everybody in, 2 nobody. */
+  readonly level: number
+  /** 0 to 1. */
+  readonly memory: number
+  readonly bodyBytes: Bytes
+}
+
+/** What whoever runs the gate knows of it. */
+export interface RunSeen {
+  readonly isDraining: boolean
+  readonly reload: {
+    readonly loadedAtMs: Ms
+    readonly hash: string
+    readonly last: { readonly ok: boolean } | null
+    readonly reloads: number
+    readonly failures: number
+  }
+}

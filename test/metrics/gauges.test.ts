@@ -1,0 +1,97 @@
+import t from 'tap'
+import { Families } from '../../src/metrics/families.ts'
+import { createReader } from '../../src/metrics/gauges.ts'
+import { Names } from '../../src/metrics/names.ts'
+import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroundings.ts'
+import { poolOf, poolOptions } from '../helpers/pools.ts'
+import { RUN, readScrape } from '../helpers/scrape.ts'
+
+const KEYS: KeysSeen = { name: 'corp', ageMs: 2_000, kids: ['a', 'b'], loads: { done: 3, failed: 1 } }
+
+function scene(around: Partial<Surroundings> = {}) {
+  const families = new Families()
+  const read = createReader(
+    families,
+    {
+      nowMs: () => 10_000,
+      isTeam: () => false,
+      issuers: () => [],
+      pools: () => [],
+      calls: () => [],
+      keySets: () => [],
+      tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
+      load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
+      auditDropped: () => 0,
+      ...around
+    },
+    new Names({ isKnown: () => true, max: 10 })
+  )
+  return async (run = RUN) => {
+    read(run)
+    return readScrape(await families.text())
+  }
+}
+
+t.test('a pool and a target that are gone are gone at once', async t => {
+  let pools: PoolSeen[] = [poolOf(poolOptions('p', ['http://a', 'http://b'])), poolOf(poolOptions('q', ['http://c']))]
+  const read = scene({ pools: () => pools })
+  t.equal((await read()).series('tollgate_upstream_healthy').length, 3)
+  pools = [poolOf(poolOptions('p', ['http://a']))]
+  const now = await read()
+  for (const name of ['healthy', 'circuit_open', 'active', 'pending']) {
+    t.strictSame(
+      now.series(`tollgate_upstream_${name}`).map(({ labels }) => labels),
+      [{ pool: 'p', target: 'http://a' }],
+      name
+    )
+  }
+  t.strictSame(
+    now.series('tollgate_queue_depth').map(({ labels }) => labels.pool),
+    ['p']
+  )
+})
+
+t.test('keys: how many, when they were read last, and how often; a shared secret is never read', async t => {
+  let keySets = [KEYS, { ...KEYS, name: 'shared', loads: null }]
+  const read = scene({ keySets: () => keySets })
+  let now = await read()
+  t.equal(now.value('tollgate_jwks_keys', { issuer: 'corp' }), 2)
+  t.equal(now.value('tollgate_jwks_last_success_timestamp_seconds', { issuer: 'corp' }), 8)
+  t.equal(now.value('tollgate_jwks_refresh_total', { issuer: 'corp', result: 'success' }), 3)
+  t.equal(now.value('tollgate_jwks_refresh_total', { issuer: 'corp', result: 'failure' }), 1)
+  t.equal(now.value('tollgate_jwks_last_success_timestamp_seconds', { issuer: 'shared' }), undefined)
+  keySets = [{ ...KEYS, ageMs: null, kids: [] }]
+  now = await read()
+  t.strictSame(now.series('tollgate_jwks_last_success_timestamp_seconds'), [], 'never is no time')
+  t.equal(now.value('tollgate_jwks_keys', { issuer: 'corp' }), 0)
+})
+
+t.test('the last reload, whatever it was, and nothing but one hash', async t => {
+  const read = scene()
+  t.equal((await read()).value('tollgate_config_last_reload_successful'), 1, 'the first file was good')
+  const reload = { loadedAtMs: 5_000, hash: 'h2', last: { ok: false }, reloads: 2, failures: 3 }
+  const now = await read({ isDraining: true, reload })
+  t.equal(now.value('tollgate_config_last_reload_successful'), 0)
+  t.equal(now.value('tollgate_config_last_reload_timestamp_seconds'), 5)
+  t.equal(now.value('tollgate_config_reloads_total', { result: 'failure' }), 3)
+  t.strictSame(now.series('tollgate_config_info'), [{ labels: { hash: 'h2' }, value: 1 }])
+  t.equal(now.value('tollgate_draining'), 1)
+})
+
+t.test('counters that a room keeps itself are told as they stand', async t => {
+  const stats = { hits: 4, negativeHits: 3, misses: 2, evictions: 1 }
+  const now = await scene({ tokens: () => ({ stats, remembered: 7 }), auditDropped: () => 9 })()
+  t.equal(now.value('tollgate_token_cache_hits_total'), 4)
+  t.equal(now.value('tollgate_token_cache_negative_hits_total'), 3)
+  t.equal(now.value('tollgate_token_cache_misses_total'), 2)
+  t.equal(now.value('tollgate_token_cache_evictions_total'), 1)
+  t.equal(now.value('tollgate_token_cache_entries'), 7)
+  t.equal(now.value('tollgate_audit_dropped_total'), 9)
+})
+
+t.test('what the gate itself has to do shows', async t => {
+  const now = await scene({ load: () => ({ level: 1, memory: 0.5, bodyBytes: 10 }) })()
+  t.equal(now.value('tollgate_overload_level'), 1)
+  t.equal(now.value('tollgate_memory_used_ratio'), 0.5)
+  t.equal(now.value('tollgate_body_bytes'), 10)
+})
