@@ -153,6 +153,7 @@ t.test('calls, waits and engines that are there now are read when somebody asks'
   t.equal(now.value('tollgate_inflight_requests', { pool: 'p', model: 'p', stream: 'true' }), 1)
   t.equal(now.value('tollgate_inflight_requests', { pool: 'p', model: 'p', stream: 'false' }), 1)
   await reader?.cancel()
+  await w.engine.waitFor('abort')
   await w.engine.release()
   await pending
   await w.engine.waitFor('request', 3)
