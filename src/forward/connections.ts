@@ -23,6 +23,13 @@ export interface Connection extends Placed {
   /** `x-request-id` of the last request that it carried to its end, or null. */
   lastId: string | null
   isDropped: boolean
+  /** The connections to its target. */
+  readonly home: Connections
+}
+
+/** Where the connections to all targets rest together: one timer, however many targets there are. */
+export function createResting(): Rest<Connection> {
+  return new Rest<Connection>(REST_MS, connection => connection.home.rested(connection))
 }
 
 /**
@@ -34,12 +41,13 @@ export class Connections {
   readonly target: TargetOptions
   readonly #connect: buildConnector.connector
   readonly #idle = new Bag<Connection>()
-  readonly #resting = new Rest<Connection>(REST_MS, connection => this.#idle.add(connection))
+  readonly #resting: Rest<Connection>
   #size = 0
   #isClosed = false
 
-  constructor(target: TargetOptions) {
+  constructor(target: TargetOptions, resting: Rest<Connection> = createResting()) {
     this.target = target
+    this.#resting = resting
     this.#connect = buildConnector({
       timeout: target.timeouts.connectMs,
       rejectUnauthorized: true,
@@ -92,6 +100,7 @@ export class Connections {
       isReused: false,
       lastId: null,
       isDropped: false,
+      home: this,
       place: -1
     }
     client.on('connect', () => {
@@ -121,6 +130,11 @@ export class Connections {
     else this.#resting.add(connection)
   }
 
+  /** One of them may be taken again. */
+  rested(connection: Connection): void {
+    this.#idle.add(connection)
+  }
+
   /** Ends a connection at once, with whatever is on it. */
   drop(connection: Connection): void {
     this.#idle.remove(connection)
@@ -134,7 +148,8 @@ export class Connections {
   /** Ends the idle connections; those in use end when they are given back. */
   close(): void {
     this.#isClosed = true
-    for (const connection of [...this.#idle.all(), ...this.#resting.all()]) this.drop(connection)
+    const resting = this.#resting.all().filter(({ home }) => home === this)
+    for (const connection of [...this.#idle.all(), ...resting]) this.drop(connection)
   }
 }
 

@@ -5,7 +5,7 @@ import type { Exchange, Target } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
-import { Connections } from './connections.ts'
+import { Connections, createResting } from './connections.ts'
 import { failureFrom } from './failures.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
@@ -59,6 +59,7 @@ export function createTransport(first: ForwardOptions): Transport {
   let byPool = new Map<string, Map<string, Connections>>()
   // Calls that were on their way to a target when it went, from a queue for example, still go there.
   let retired: { readonly connections: Connections; readonly atMs: Ms }[] = []
+  const resting = createResting()
   const inFlight = new Bag<Running>()
   const connectionsTo = ({ pool, origin }: Target): Connections => {
     const connections =
@@ -72,7 +73,7 @@ export function createTransport(first: ForwardOptions): Transport {
     const before = all
     options = next
     all = next.targets.map(
-      target => before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target)
+      target => before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target, resting)
     )
     byPool = new Map()
     for (const connections of all) {
