@@ -46,7 +46,15 @@ const LIES: readonly Lie[] = [
     expected: whole
   },
   { name: 'two answers at once', bytes: `${OK}${sized(WHOLE)}${OTHER}`, after: 'hang', expected: whole },
-  { name: 'a second answer later', bytes: `${OK}${sized(WHOLE)}`, later: OTHER, after: 'hang', expected: whole },
+  // While the connection rests.
+  {
+    name: 'a second answer later',
+    bytes: `${OK}${sized(WHOLE)}`,
+    later: OTHER,
+    gapMs: 2,
+    after: 'hang',
+    expected: whole
+  },
   {
     name: 'hints before the answer',
     bytes: `HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n${OK}${sized(WHOLE)}`,
@@ -180,6 +188,8 @@ t.test(
         const before = (await s.engine.requests()).length
         await s.check(t, called, await s.call({ isStream, isStrict }), expected)
         t.equal((await s.engine.requests()).length, before + 1, called)
+        // An end that comes when the connection has rested has come before the next call needs one.
+        if (after === 'close') await s.engines.fallsTo(0)
         await s.engine.script(SERVES)
         const next = await s.call({ isStrict })
         t.match([next.status, JSON.parse(next.text).usage?.total_tokens], [200, 6], `${called}: the next call`)
@@ -194,11 +204,11 @@ t.test(
 t.test('a second answer never reaches the next caller, who is waiting for its own when it comes', async t => {
   const s = await faultScene(t)
   const own = JSON.stringify({ choices: [{ message: { content: 'its own' } }] })
-  for (const gapMs of [0, 1, 2, 3, 5, 8, 13, 21]) {
-    for (let round = 1; round <= 5; round++) {
+  for (const gapMs of [0, 1, 2, 3, 4, 5]) {
+    for (let round = 1; round <= 8; round++) {
       await s.engine.script({ kind: 'raw', bytes: `${OK}${sized(WHOLE)}`, later: OTHER, gapMs, after: 'hang' })
       t.equal((await s.call()).text, WHOLE)
-      await s.engine.script({ kind: 'json', body: JSON.parse(own), delayMs: 2 * gapMs + 10 })
+      await s.engine.script({ kind: 'json', body: JSON.parse(own), delayMs: 20 })
       const { status, text } = await s.call()
       t.strictSame([status, text], [200, own], `after ${gapMs} ms, round ${round}`)
     }
