@@ -31,13 +31,15 @@ export interface OverloadGuard {
   onLevel(listener: (level: OverloadLevel, reading: Reading) => void): void
   /** Follows a configuration. */
   follow(options: OverloadOptions): void
-  /** Starts to look, twice a second. */
+  /** Starts to look, twice a second or whenever the event loop comes to it. */
   start(): void
   close(): void
 }
 
 const TICK_MS: Ms = 50
-const TICKS_PER_LOOK = 10
+const LOOK_MS: Ms = 500
+/** So many looks in a row must speak for a level before it rises. */
+const LOOKS = 3
 /** From the least to the most. */
 export const LEVELS: readonly OverloadLevel[] = ['normal', 'shed_new', 'shed_all']
 /** Who is known is shed at five times the delay at which strangers are. */
@@ -61,12 +63,15 @@ export function levelOf({ delayMs, memory }: Reading, limitMs: Ms, inForce: Over
 }
 
 /**
- * The level after two looks. It rises when both speak for it, because one long collection is no overload, and falls with
- * the first that does not.
+ * The level after the last looks. It rises as far as all of them speak for it, because one long collection, or a machine that
+ * stood still for a moment, is no overload; it falls with the first that does not.
+ * @param looks what each spoke for, the latest last; not empty
  */
-export function nextLevel(inForce: OverloadLevel, before: OverloadLevel, latest: OverloadLevel): OverloadLevel {
-  const [now, then, last] = [inForce, before, latest].map(level => LEVELS.indexOf(level)) as [number, number, number]
-  return LEVELS[last > now ? Math.max(now, Math.min(last, then)) : last] ?? 'normal'
+export function nextLevel(inForce: OverloadLevel, looks: readonly OverloadLevel[]): OverloadLevel {
+  const ranks = looks.map(level => LEVELS.indexOf(level))
+  const now = LEVELS.indexOf(inForce)
+  const latest = ranks.at(-1) ?? now
+  return LEVELS[latest > now ? Math.max(now, Math.min(...ranks)) : latest] ?? 'normal'
 }
 
 /** What the operator allows, or the container, or what the machine has. */
@@ -85,12 +90,12 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
   let options = first
   let limitBytes = limitOf(first)
   let level: OverloadLevel = 'normal'
-  let before: OverloadLevel = 'normal'
+  let looks: readonly OverloadLevel[] = Array.from({ length: LOOKS }, () => 'normal')
   let reading: Reading = { delayMs: 0, memory: 0 }
   let clock: NodeJS.Timeout | undefined
   let tickedAtMs: Ms = 0
   let latestMs: Ms = 0
-  let ticks = 0
+  let lookedAtMs: Ms = 0
   let collect: (() => void) | null = null
   let collectedAtMs: Ms = Number.NEGATIVE_INFINITY
 
@@ -107,13 +112,12 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
     const nowMs = performance.now()
     latestMs = Math.max(latestMs, nowMs - tickedAtMs - TICK_MS)
     tickedAtMs = nowMs
-    if (++ticks < TICKS_PER_LOOK && latestMs < options.delayMs) return
+    if (nowMs - lookedAtMs < LOOK_MS) return
+    lookedAtMs = nowMs
     reading = { delayMs: Math.round(latestMs), memory: memoryNow(nowMs) }
-    ticks = 0
     latestMs = 0
-    const latest = levelOf(reading, options.delayMs, level)
-    const next = nextLevel(level, before, latest)
-    before = latest
+    looks = [...looks.slice(1), levelOf(reading, options.delayMs, level)]
+    const next = nextLevel(level, looks)
     if (next === level) return
     level = next
     for (const listener of listeners) listener(level, reading)
@@ -138,6 +142,7 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
     },
     start() {
       tickedAtMs = performance.now()
+      lookedAtMs = tickedAtMs
       clock ??= setInterval(tick, TICK_MS).unref()
     },
     close() {

@@ -33,16 +33,17 @@ t.test('more load never lets more in', async () => {
   )
 })
 
-t.test('a level rises when two looks in a row speak for it, and falls with the first that does not', async t => {
-  t.equal(nextLevel('normal', 'normal', 'shed_all'), 'normal', 'one look is none')
-  t.equal(nextLevel('normal', 'shed_new', 'shed_all'), 'shed_new', 'as far as both go')
-  t.equal(nextLevel('normal', 'shed_all', 'shed_all'), 'shed_all')
-  t.equal(nextLevel('shed_all', 'shed_all', 'normal'), 'normal')
+t.test('a level rises when all looks speak for it, and falls with the first that does not', async t => {
+  t.equal(nextLevel('normal', ['normal', 'shed_all', 'shed_all']), 'normal', 'a moment is none')
+  t.equal(nextLevel('normal', ['shed_new', 'shed_all', 'shed_all']), 'shed_new', 'as far as all go')
+  t.equal(nextLevel('normal', ['shed_all', 'shed_all', 'shed_all']), 'shed_all')
+  t.equal(nextLevel('shed_all', ['shed_all', 'shed_all', 'normal']), 'normal')
   fc.assert(
-    fc.property(level, level, level, (inForce, before, latest) => {
-      const next = rank(nextLevel(inForce, before, latest))
-      if (rank(latest) <= rank(inForce)) return next === rank(latest)
-      return next === Math.max(rank(inForce), Math.min(rank(before), rank(latest)))
+    fc.property(level, fc.array(level, { minLength: 1, maxLength: 5 }), (inForce, looks) => {
+      const next = rank(nextLevel(inForce, looks))
+      const latest = rank(looks.at(-1) ?? 'normal')
+      if (latest <= rank(inForce)) return next === latest
+      return next === Math.max(rank(inForce), Math.min(...looks.map(rank)))
     })
   )
 })
