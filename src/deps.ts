@@ -55,7 +55,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const own = randomBytes(32)
   const overload = createOverloadGuard(first.accept.overload)
   overload.onLevel((level, reading) => {
-    log.warn({ level, ...reading }, level === 'normal' ? 'everybody is let in again' : OVERLOADED)
+    log.warn(
+      { level, ...reading, fix: 'server.overload, another gate, or more memory' },
+      level === 'normal' ? 'everybody is let in again' : OVERLOADED
+    )
   })
   const bodies = new BodyBudget(() => overload.memoryBytes)
   const isOverloaded = () => overload.level !== 'normal'

@@ -39,7 +39,10 @@ export function failureFrom(cause: unknown, at: FailurePoint): GateError {
   const code = codeOf(cause)
   const detail = { ...at, cause: code }
   if (TLS.test(code)) return new GateError('TOLLGATE_FORWARD_TLS', detail, { cause })
-  if (EXHAUSTED.has(code)) return new GateError('TOLLGATE_FORWARD_SOCKETS', detail, { cause })
+  if (EXHAUSTED.has(code)) {
+    const fix = 'more file descriptors (ulimit -n), memory or local ports for the gate'
+    return new GateError('TOLLGATE_FORWARD_SOCKETS', { ...detail, fix }, { cause })
+  }
   switch (code) {
     case 'ECONNREFUSED':
     case 'ENOTFOUND':

@@ -3,7 +3,7 @@ import type { Bytes } from '../units.ts'
 
 /** A body takes so much of memory at most: its pieces, their sum, what was edited of it, what is being written. */
 const SHARE = 4
-/** Short bodies are let in whatever there is: they are what most calls are made of, and no sum of them is large. */
+/** Short bodies are let in whatever there is: they are what most calls are made of. What they sum up to is for `server.overload`. */
 const SHORT: Bytes = 64 * 1024
 
 /**
