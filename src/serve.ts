@@ -8,6 +8,7 @@ import { secureContext } from './accept/server-options.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
+import { neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
 import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
@@ -44,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (!loaded.ok) return 1
   const { config } = loaded
 
+  neverPretenure()
   const log = openLog()
   let isDraining = false
   let world: World
