@@ -6,6 +6,7 @@ import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS, type TlsTexts } from './accept/server-options.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
+import { createAlarm } from './audit/alarm.ts'
 import { auditRecord } from './audit/record.ts'
 import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
@@ -77,6 +78,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   let verifier: Verifier
   const metrics = createMetrics({
     nowMs,
+    options: () => config.metrics,
+    onCrossing: createAlarm({ write: sink.write, log }),
     isTeam: name => config.route.teams.has(name),
     issuers: () => config.authenticate.issuers,
     pools: () => pools.values(),

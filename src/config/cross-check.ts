@@ -18,6 +18,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),
     ...checkTeams(root),
+    ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
     ...checkFiles(root, file)
   ]
 }
@@ -159,6 +160,21 @@ function checkTeamModels(root: Loose, pools: readonly unknown[], models: readonl
           )
         ]
   )
+}
+
+function checkThresholds(thresholds: readonly unknown[]): Finding[] {
+  const seen = new Set<unknown>()
+  return thresholds.flatMap((item, index) => {
+    const { name, requests_per_minute: requests, tokens_per_minute: tokens } = mapOf(item)
+    const at: Path = ['alerts', 'per_user', index]
+    const findings: Finding[] = []
+    if (requests === undefined && tokens === undefined) {
+      findings.push(error('E315', at, 'a threshold needs requests_per_minute, tokens_per_minute or both'))
+    }
+    if (seen.has(name)) findings.push(error('E316', [...at, 'name'], `${String(name)} stands twice`))
+    seen.add(name)
+    return findings
+  })
 }
 
 function unknownPool(root: Loose, name: string, path: Path): Finding[] {

@@ -22,6 +22,7 @@ import {
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
+import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
 import {
   poolOptions,
   type RouteOptions,
@@ -90,7 +91,9 @@ export const FileSchema = Type.Object(
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
-    audit: AuditSchema
+    audit: AuditSchema,
+    metrics: MetricsSchema,
+    alerts: AlertsSchema
   },
   { additionalProperties: false }
 )
@@ -112,6 +115,7 @@ export interface Config {
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
   readonly audit: AuditOptions
+  readonly metrics: MetricsOptions
 }
 
 /** Turns a validated file into the options of the rooms. Paths are relative to the folder of the file. */
@@ -161,7 +165,8 @@ export function configFrom(yaml: FileYaml, file: string): Config {
         targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
       )
     },
-    audit: auditOptions(yaml.audit, absolute)
+    audit: auditOptions(yaml.audit, absolute),
+    metrics: metricsOptions(yaml.metrics, yaml.alerts)
   })
 }
 

@@ -5,6 +5,7 @@ import { OTHER } from './family.ts'
 import { createReader } from './gauges.ts'
 import { Names, NONE } from './names.ts'
 import { createObserver } from './observe.ts'
+import { createSubjects } from './subjects.ts'
 import type { RunSeen, Surroundings } from './surroundings.ts'
 
 /** More teams, or models, than these are `other`. */
@@ -32,6 +33,8 @@ export function createMetrics(around: Surroundings): Metrics {
   const families = new Families()
   const teams = new Names({ isKnown: name => name !== '*' && around.isTeam(name), max: MAX_TEAMS })
   const models = new Names({ isKnown: isServed, max: MAX_MODELS })
+  const { nowMs, options, onCrossing } = around
+  const subjects = createSubjects({ families, teams, nowMs, options, onCrossing })
   const issuers = new Map<string, string>()
   const read = createReader(families, around, models)
   families.of('tollgate_build_info').at(version(), process.version).value = 1
@@ -67,11 +70,17 @@ export function createMetrics(around: Surroundings): Metrics {
     return false
   }
 
+  const count = createObserver(families, { teams, models, issuerOf })
+
   return {
-    observe: createObserver(families, { teams, models, issuerOf }),
+    observe(exchange) {
+      count(exchange)
+      subjects.observe(exchange)
+    },
     async scrape(run) {
       refresh()
       read(run)
+      subjects.read()
       const text = families.text()
       // After the last values were told.
       families.retain(isKept)

@@ -1,10 +1,15 @@
 import type { Exchange } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
+import type { MetricsOptions } from './options.ts'
+import type { Crossing } from './subjects.ts'
 
 /** What is read of the gate when somebody asks. Nothing of it is kept up to date meanwhile. */
 export interface Surroundings {
   readonly nowMs: NowMs
+  readonly options: () => MetricsOptions
+  /** Told, on the way out, of each subject that goes over a threshold. */
+  readonly onCrossing: (crossing: Crossing) => void
   /** Whether the configuration names a team. */
   readonly isTeam: (name: string) => boolean
   readonly issuers: () => Iterable<IssuerSeen>

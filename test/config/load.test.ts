@@ -287,3 +287,39 @@ t.test('whatever a file looks like, loading it ends with a configuration or with
   )
   t.pass()
 })
+
+t.test('thresholds for each user have a name of their own and something that they are about', async t => {
+  const result = load(`${NINE}metrics: { top_subjects: 50 }
+alerts: { per_user: [{ name: busy, requests_per_minute: 600 }, { name: hungry, tokens_per_minute: 2M }] }
+`)
+  t.equal(result.ok, true)
+  if (!result.ok) return
+  t.strictSame(result.config.metrics, {
+    topSubjects: 50,
+    subjectKey: null,
+    perUser: [
+      { name: 'busy', requestsPerMinute: 600, tokensPerMinute: Number.POSITIVE_INFINITY },
+      { name: 'hungry', requestsPerMinute: Number.POSITIVE_INFINITY, tokensPerMinute: 2_000_000 }
+    ]
+  })
+  const faulty = load(
+    `${NINE}metrics: { top_subjects: 201, subject_key: "\${env:KEY}" }
+alerts:
+  per_user:
+    - { name: busy }
+    - { name: busy, requests_per_minute: 0 }
+    - { name: "Too busy", tokens_per_minute: many }
+`,
+    { KEY: 'short' }
+  )
+  t.strictSame(faulty.faults.map(({ path, code }) => `${path} ${code}`).sort(), [
+    'alerts.per_user[0] E315',
+    'alerts.per_user[1].name E316',
+    'alerts.per_user[1].requests_per_minute E205',
+    'alerts.per_user[2].name E205',
+    'alerts.per_user[2].tokens_per_minute E205',
+    'metrics.subject_key E205',
+    'metrics.top_subjects E205'
+  ])
+  t.notMatch(JSON.stringify(faulty.faults), /short/, 'the key is a secret')
+})

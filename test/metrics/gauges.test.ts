@@ -3,6 +3,7 @@ import { Families } from '../../src/metrics/families.ts'
 import { createReader } from '../../src/metrics/gauges.ts'
 import { Names } from '../../src/metrics/names.ts'
 import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroundings.ts'
+import { NO_THRESHOLDS } from '../helpers/callers.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
 import { RUN, readScrape } from '../helpers/scrape.ts'
 
@@ -14,6 +15,8 @@ function scene(around: Partial<Surroundings> = {}) {
     families,
     {
       nowMs: () => 10_000,
+      options: () => NO_THRESHOLDS,
+      onCrossing: () => {},
       isTeam: () => false,
       issuers: () => [],
       pools: () => [],
