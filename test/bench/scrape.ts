@@ -4,7 +4,7 @@ import { fullFamilies } from '../helpers/full-families.ts'
 
 /**
  * Bytes and milliseconds of a scrape in which every metric has all the series that it may have, with names as long as they
- * may be: of what callers can make, and of all. `npm run bench:scrape`. The event loop stands still for `blocked`.
+ * may be: of what callers can make, and of all. `npm run bench:metrics`. The event loop stands still for `blocked`.
  */
 const ROUNDS = 20
 

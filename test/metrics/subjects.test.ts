@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
 import t from 'tap'
 import type { Identity } from '../../src/exchange.ts'
 import { Families } from '../../src/metrics/families.ts'
@@ -216,3 +217,52 @@ t.test(
     t.equal(now.value('tollgate_active_subjects', { team: 'red' }), MAX_SUBJECTS)
   }
 )
+
+t.test('whoever calls whenever: what is shown and told of is what a plain count says', async () => {
+  const step = fc.record({
+    sub: fc.constantFrom('a', 'b', 'c', 'd'),
+    team: fc.constantFrom('red', 'blue'),
+    tokens: fc.constantFrom(null, 0, 7, 50),
+    waitMs: fc.constantFrom(0, 0, 0, 0, 20_000, MINUTE, 3 * MINUTE)
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), async steps => {
+      const perUser = [BUSY, { name: 'both', requestsPerMinute: 5, tokensPerMinute: 60 }]
+      const { clock, call, crossings, read } = scene({ perUser })
+      const byMinute = new Map<number, Map<string, { requests: number; tokens: number }>>()
+      for (const { sub, team, tokens, waitMs } of steps) {
+        clock.advance(waitMs)
+        call({ sub, team }, 1, tokens)
+        const minute = Math.floor(clock.nowMs() / MINUTE)
+        const counts = byMinute.get(minute) ?? new Map<string, { requests: number; tokens: number }>()
+        byMinute.set(minute, counts)
+        const before = counts.get(`${sub} ${team}`) ?? { requests: 0, tokens: 0 }
+        counts.set(`${sub} ${team}`, { requests: before.requests + 1, tokens: before.tokens + (tokens ?? 0) })
+      }
+      const over = [...byMinute].flatMap(([minute, counts]) =>
+        [...counts].flatMap(([who, { requests, tokens }]) =>
+          perUser
+            .filter(threshold => requests > threshold.requestsPerMinute || tokens > threshold.tokensPerMinute)
+            .map(({ name }) => `${minute} ${who} ${name}`)
+        )
+      )
+      const told = crossings.map(
+        ({ minuteAtMs, sub, team, threshold }) => `${minuteAtMs / MINUTE} ${sub} ${team} ${threshold}`
+      )
+      if (String(told.sort()) !== String(over.sort())) throw new Error(`told of ${told}, and not ${over}`)
+
+      const last = byMinute.get(Math.floor(clock.nowMs() / MINUTE)) ?? new Map()
+      clock.advance(MINUTE)
+      const now = await read()
+      const rows = (name: string) =>
+        now.series(name).map(({ labels, value }) => `${labels.sub} ${labels.team} ${value}`)
+      const wanted = [...last].map(([who, { requests }]) => `${who} ${requests}`)
+      if (String(rows(TOP).sort()) !== String(wanted.sort())) throw new Error(`${rows(TOP)}, and not ${wanted}`)
+      const tokens = [...last].filter(([, { tokens }]) => tokens > 0).map(([who, { tokens }]) => `${who} ${tokens}`)
+      if (String(rows(TOP_TOKENS).sort()) !== String(tokens.sort()))
+        throw new Error(`${rows(TOP_TOKENS)}, and not ${tokens}`)
+      if (now.sum('tollgate_active_subjects') !== last.size) throw new Error('not as many as called')
+    }),
+    { numRuns: 60 }
+  )
+})
