@@ -68,7 +68,7 @@ export interface Subjects {
  * good token counts, refused ones too, in the minute in which it ends.
  *
  * A subject crosses a threshold once in a minute. It could cross twice only after it was forgotten in between, which takes
- * more than 10,000 subjects who are all over it.
+ * more than 10,000 subjects, and 10,000 times what the threshold says, in that minute.
  */
 export function createSubjects(init: {
   readonly families: Families
