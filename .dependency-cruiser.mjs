@@ -1,6 +1,6 @@
 const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|meter|forward|audit|metrics|refuse|mint'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
+const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {
