@@ -1,4 +1,5 @@
-const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|meter|forward|audit|metrics|refuse|mint'
+const ROOMS =
+  'accept|identify|authenticate|inspect|authorize|route|shape|meter|charge|forward|audit|metrics|refuse|mint'
 const room = `^src/(${ROOMS})/`
 const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|(engines|segments)/)'
 
@@ -60,6 +61,12 @@ export default {
       severity: 'error',
       from: { path: '^src/probe/' },
       to: { path: '^src/', pathNot: ['^src/(probe|config)/', vocabulary] }
+    },
+    {
+      name: 'the-bill-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/bill/' },
+      to: { path: '^src/', pathNot: ['^src/(bill|config)/', vocabulary] }
     },
     {
       name: 'nothing-on-the-path-knows-the-demo',

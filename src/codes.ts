@@ -170,6 +170,13 @@ export const CODES = {
     message: 'Pictures, sound and video must come as data: URLs, or from a host that the operator named.'
   },
 
+  TOLLGATE_CHARGE_UNAVAILABLE: {
+    ...overloaded,
+    code: 'ledger_unavailable',
+    retryAfterSec: 5,
+    message: 'The gate cannot write down what is used at the moment.'
+  },
+
   TOLLGATE_FORWARD_UNREACHABLE: { ...unavailable, message: 'The engine cannot be reached.' },
   TOLLGATE_FORWARD_CONNECT: { ...unavailable, message: 'No connection to the engine came about in time.' },
   TOLLGATE_FORWARD_SOCKETS: { ...unavailable, fault: 'gate', message: 'The gate cannot open another connection.' },

@@ -12,6 +12,7 @@ import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
+import { openBook } from './charge/book.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
@@ -48,8 +49,9 @@ export interface World {
 }
 
 /**
- * Builds the real world from a configuration. Opens the audit log; touches no network before `start`.
+ * Builds the real world from a configuration. Opens the audit log and the ledger; touches no network before `start`.
  * @throws AuditLogError
+ * @throws LedgerError
  */
 export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
@@ -72,6 +74,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
   const pools = new Map<string, Pool>()
+  const book = first.charge === null ? null : openBook(first.charge, { nowMs, log })
   let isStarted = false
   let config: Config
   let rules: Rules
@@ -119,7 +122,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       inspection,
       policy,
       table: createRouteTable(next.route.teams, new Map(pools)),
-      shaper
+      shaper,
+      config: next.hash
     }
   }
 
@@ -151,6 +155,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       transport,
       overload,
       bodies,
+      charger: book?.charger ?? null,
       audit: exchange => sink.write(auditRecord(exchange)),
       observe: metrics.observe
     },
@@ -165,6 +170,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     follow,
     start() {
       isStarted = true
+      book?.start()
       overload.start()
       authenticator.start()
       learner.start()
@@ -180,6 +186,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.close()
       authenticator.close()
       transport.close()
+      await book?.close()
       await sink.close()
     }
   }

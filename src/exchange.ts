@@ -201,6 +201,10 @@ export class Exchange {
   tap: Tap | null = null
   /** What the call has used, written on the way out; null where nothing is read. */
   usage: Usage | null = null
+  /** Bytes of the text that a model has made, written on the way out; null where they were not counted. */
+  contentBytes: Bytes | null = null
+  /** Number of the call in the ledger, from `charge` on; null for one that goes to no engine or is not written down. */
+  opened: number | 'lost' | null = null
   /** Events of the answer that could not be read, written on the way out. */
   unreadEvents = 0
   /** Fields of the body that the engine does not get, for the log. */

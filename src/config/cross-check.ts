@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
@@ -19,7 +19,8 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkRoutes(root),
     ...checkTeams(root),
     ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
-    ...checkFiles(root, file)
+    ...checkFiles(root, file),
+    ...checkLedger(mapOf(root.metering), file)
   ]
 }
 
@@ -200,6 +201,21 @@ function checkFiles(root: Loose, file: string): Finding[] {
         : [error('E313', path, 'a certificate of the gate needs both cert and key')]
     )
   ]
+}
+
+/** The folder, or the nearest one above it that is there, has to take files. */
+function checkLedger({ dir }: Loose, file: string): Finding[] {
+  if (typeof dir !== 'string' || dir === '') return []
+  let place = resolve(dirname(file), dir)
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
+  const at: Path = ['metering', 'dir']
+  if (!statSync(place).isDirectory()) return [error('E314', at, `no folder can be made here: ${place} is a file`)]
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK)
+    return []
+  } catch {
+    return [error('E314', at, `nothing can be written to ${place}`, 'it has to belong to the user of the gate')]
+  }
 }
 
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */

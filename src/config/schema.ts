@@ -6,6 +6,7 @@ import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.t
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
+import { type ChargeOptions, chargeOptions, MeteringSchema } from '../charge/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
 import type { UsageMode } from '../engines/usage.ts'
 import {
@@ -91,6 +92,7 @@ export const FileSchema = Type.Object(
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
+    metering: MeteringSchema,
     audit: AuditSchema,
     metrics: MetricsSchema,
     alerts: AlertsSchema
@@ -114,12 +116,15 @@ export interface Config {
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
+  readonly charge: ChargeOptions | null
   readonly audit: AuditOptions
   readonly metrics: MetricsOptions
+  /** `sha256:…` of the file with its defaults, secrets masked. */
+  readonly hash: string
 }
 
 /** Turns a validated file into the options of the rooms. Paths are relative to the folder of the file. */
-export function configFrom(yaml: FileYaml, file: string): Config {
+export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash: string }): Config {
   const absolute = (path: string) => resolve(dirname(file), path)
   const pools = Object.entries(yaml.pools)
   const inspect = inspectOptions(
@@ -165,8 +170,10 @@ export function configFrom(yaml: FileYaml, file: string): Config {
         targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
       )
     },
+    charge: chargeOptions(yaml.metering, absolute),
     audit: auditOptions(yaml.audit, absolute),
-    metrics: metricsOptions(yaml.metrics, yaml.alerts)
+    metrics: metricsOptions(yaml.metrics, yaml.alerts),
+    hash
   })
 }
 

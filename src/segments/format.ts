@@ -198,11 +198,16 @@ export type UsageEvent = Line<typeof LINE_TYPES.usage, UsageData> & {
 /** One line, by its type. */
 export type LedgerLine = Head | Open | UsageEvent | Seal
 
-/** A line and how it is to be checked. @param crc of the line before; 0 for the first */
+/** A line and how the next one is to be checked. @param crc of the line before; 0 for the first */
 export function writeLine(line: LedgerLine, crc: number): { readonly text: string; readonly crc: number } {
-  const text = JSON.stringify(line).slice(0, -1)
-  const next = crc32(text, crc)
-  return { text: `${text},"crc":"${hex8(next)}"}\n`, crc: next }
+  return withCheck(JSON.stringify(line), crc)
+}
+
+/** The same for a line that is JSON already. @param json an object with at least one member */
+export function withCheck(json: string, crc: number): { readonly text: string; readonly crc: number } {
+  const body = json.slice(0, -1)
+  const next = crc32(body, crc)
+  return { text: `${body},"crc":"${hex8(next)}"}\n`, crc: next }
 }
 
 /** `,"crc":"0123abcd"}` */

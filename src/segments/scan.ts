@@ -1,6 +1,17 @@
+import type { Hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Bytes } from '../units.ts'
-import { chainOf, createDigest, type LedgerLine, MAX_LINE_BYTES, readLine, type Seal, seqOf } from './format.ts'
+import {
+  chainOf,
+  createDigest,
+  type Head,
+  type LedgerLine,
+  MAX_LINE_BYTES,
+  readLine,
+  type Seal,
+  seqOf
+} from './format.ts'
 
 /** Bytes that are no line, or not the line that was written. */
 export interface Damage {
@@ -36,6 +47,7 @@ export class SegmentScan {
   /** Where the last good line ends, and what the next one is checked by. */
   goodBytes: Bytes = 0
   crc = 0
+  head: Head | null = null
   seal: Seal | null = null
   /** Why the seal does not fit what it seals; null where it does, and without one. */
   sealFault: string | null = null
@@ -44,7 +56,6 @@ export class SegmentScan {
   #before: readonly number[] = [0]
   #rest: Buffer = Buffer.alloc(0)
   #at: Bytes = 0
-  #prev: string | null = null
   /** In the middle of a line that is too long: where it began. */
   #tooLongAt: Bytes | null = null
 
@@ -90,7 +101,12 @@ export class SegmentScan {
 
   /** Of all bytes before the seal, or of all whole lines without one. */
   sha256(): string {
-    return this.#digest.copy().digest('hex')
+    return this.digest().digest('hex')
+  }
+
+  /** The same, to go on with. */
+  digest(): Hash {
+    return this.#digest.copy()
   }
 
   #line(bytes: Buffer): LedgerLine | null {
@@ -127,7 +143,7 @@ export class SegmentScan {
     if (this.firstSeq === -1) this.firstSeq = seq
     this.lastSeq = seq
     this.lines++
-    if (line.type === 'tollgate.segment.v1') this.#prev = line.data.prev
+    if (line.type === 'tollgate.segment.v1') this.head ??= line
   }
 
   #seal(seal: Seal): void {
@@ -138,7 +154,8 @@ export class SegmentScan {
     else if (lines !== this.lines - 1) this.sealFault = `${lines} lines were sealed, ${this.lines - 1} are there`
     else if (first !== this.firstSeq || last >= this.lastSeq)
       this.sealFault = 'its numbers are not those that were sealed'
-    else if (chain !== chainOf(this.#prev, own)) this.sealFault = 'its chain does not follow from its head'
+    else if (chain !== chainOf(this.head?.data.prev ?? null, own))
+      this.sealFault = 'its chain does not follow from its head'
   }
 }
 
@@ -160,5 +177,21 @@ export function* linesOf(file: string, scan: SegmentScan): Generator<LedgerLine,
     scan.end()
   } finally {
     closeSync(fd)
+  }
+}
+
+/** The same for who has other things to do meanwhile: a few lines at a time. @throws the file system's error */
+export async function* readLines(file: string, scan: SegmentScan): AsyncGenerator<LedgerLine[], void> {
+  const handle = await open(file, 'r')
+  try {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES)
+      const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES)
+      if (bytesRead === 0) break
+      yield scan.feed(piece.subarray(0, bytesRead))
+    }
+    scan.end()
+  } finally {
+    await handle.close()
   }
 }

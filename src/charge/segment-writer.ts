@@ -1,0 +1,208 @@
+import { closeSync, fdatasync, fdatasyncSync, openSync, write, writeSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { sealedPath } from '../segments/folder.ts'
+import { chainOf, createDigest, LINE_TYPES, lineId, segmentFile, withCheck } from '../segments/format.ts'
+import type { SegmentScan } from '../segments/scan.ts'
+import type { NowMs } from '../time.ts'
+import type { Bytes } from '../units.ts'
+
+const writeAt = promisify(write)
+const sync = promisify(fdatasync)
+
+/** Whose segments are written, and where. */
+export interface Book {
+  readonly dir: string
+  readonly instance: string
+  readonly boot: string
+  readonly nowMs: NowMs
+}
+
+/** Lines are handed to the kernel in pieces of about so much. */
+const PIECE_BYTES: Bytes = 1024 * 1024
+
+/**
+ * Writes one segment. A line has its number when it is put; it is on disk when `commit` has resolved.
+ *
+ * Each write goes to its own place in the file, so that one that failed, or was half done, can be done again.
+ */
+export class SegmentWriter {
+  readonly path: string
+  readonly number: number
+  readonly #book: Book
+  readonly #fd: number
+  #digest = createDigest()
+  readonly #first: number
+  readonly #prev: string | null
+  #seq: number
+  #crc = 0
+  #lines = 0
+  /** What is known to be on disk ends here. */
+  #offset: Bytes = 0
+  /** Lines that were put and are not in `#piece`. */
+  #texts: string[] = []
+  /** What is being written. */
+  #piece: Buffer | null = null
+  #chain: string | null = null
+  #isRenamed = false
+
+  private constructor(
+    book: Book,
+    fd: number,
+    init: { path: string; number: number; first: number; prev: string | null; seq: number }
+  ) {
+    this.#book = book
+    this.#fd = fd
+    this.path = init.path
+    this.number = init.number
+    this.#first = init.first
+    this.#prev = init.prev
+    this.#seq = init.seq
+  }
+
+  /**
+   * Makes the file of a segment, with nothing in it. Its head has been put; the opens that are carried follow.
+   * @throws the file system's error when there is such a file, or none can be made
+   */
+  static create(
+    book: Book,
+    at: { readonly number: number; readonly seq: number; readonly prev: string | null; readonly carried: number }
+  ): SegmentWriter {
+    const { instance, boot } = book
+    const path = join(book.dir, segmentFile({ instance, boot, number: at.number, isOpen: true }))
+    const writer = new SegmentWriter(book, openSync(path, 'wx', 0o640), { ...at, path, first: at.seq })
+    const data = { instance, boot, segment: at.number, prev: at.prev, carried: at.carried }
+    writer.put(LINE_TYPES.head, JSON.stringify(data))
+    return writer
+  }
+
+  /** Goes on with a segment that was left. @param scan of the whole file, which ends with a good line */
+  static resume(
+    book: Book,
+    file: { readonly path: string; readonly number: number },
+    scan: SegmentScan
+  ): SegmentWriter {
+    const { path, number } = file
+    const { firstSeq: first, head } = scan
+    const prev = head?.data.prev ?? null
+    const writer = new SegmentWriter(book, openSync(path, 'r+'), { path, number, first, prev, seq: scan.lastSeq + 1 })
+    writer.#digest = scan.digest()
+    writer.#crc = scan.crc
+    writer.#lines = scan.lines
+    writer.#offset = scan.goodBytes
+    writer.bytes = scan.goodBytes
+    return writer
+  }
+
+  /** Of the next line. */
+  get seq(): number {
+    return this.#seq
+  }
+
+  /** What the file will hold when all that was put is written. */
+  bytes: Bytes = 0
+
+  /** Lines beside the head. */
+  get isEmpty(): boolean {
+    return this.#lines <= 1
+  }
+
+  /** Puts a line. @param data JSON @param more members in front, JSON with a comma behind it @param time now unless given */
+  put(type: string, data: string, more = '', time = new Date(this.#book.nowMs()).toISOString()): void {
+    const id = lineId(this.#book.boot, this.#seq)
+    const json = `{${more}"type":"${type}","id":"${id}","time":"${time}","data":${data}}`
+    const { text, crc } = withCheck(json, this.#crc)
+    this.#crc = crc
+    this.#seq++
+    this.#lines++
+    this.#texts.push(text)
+    this.bytes += text.length
+  }
+
+  /** So many numbers are left out, for lines that are lost. */
+  skip(count: number): void {
+    this.#seq += count
+  }
+
+  /** Brings everything that was put to the disk. After an error it goes on where it was. */
+  async commit(): Promise<void> {
+    for (;;) {
+      this.#piece ??= this.#nextPiece()
+      const piece = this.#piece
+      if (piece === null) return
+      for (let at = 0; at < piece.length; ) {
+        at += (await writeAt(this.#fd, piece, at, piece.length - at, this.#offset + at)).bytesWritten
+      }
+      await sync(this.#fd)
+      this.#offset += piece.length
+      this.#piece = null
+    }
+  }
+
+  /** The same for a process that ends, or has not begun. @throws the file system's error */
+  commitSync(): void {
+    for (;;) {
+      this.#piece ??= this.#nextPiece()
+      const piece = this.#piece
+      if (piece === null) return
+      for (let at = 0; at < piece.length; ) at += writeSync(this.#fd, piece, at, piece.length - at, this.#offset + at)
+      fdatasyncSync(this.#fd)
+      this.#offset += piece.length
+      this.#piece = null
+    }
+  }
+
+  /** Ends the segment: commits it with a seal and gives it its name. After an error it goes on where it was. */
+  async seal(isEnd: boolean): Promise<{ readonly chain: string; readonly seq: number }> {
+    if (this.#chain === null) {
+      await this.commit()
+      const sha256 = this.#digest.copy().digest('hex')
+      this.#chain = chainOf(this.#prev, sha256)
+      const data = {
+        segment: this.number,
+        lines: this.#lines,
+        first: this.#first,
+        last: this.#seq - 1,
+        sha256,
+        chain: this.#chain,
+        end: isEnd
+      }
+      this.put(LINE_TYPES.seal, JSON.stringify(data))
+    }
+    await this.commit()
+    if (!this.#isRenamed) await rename(this.path, sealedPath(this.path))
+    this.#isRenamed = true
+    await syncFolder(dirname(this.path))
+    this.close()
+    return { chain: this.#chain, seq: this.#seq }
+  }
+
+  #isClosed = false
+
+  /** Leaves the segment as it is. */
+  close(): void {
+    if (!this.#isClosed) closeSync(this.#fd)
+    this.#isClosed = true
+  }
+
+  #nextPiece(): Buffer | null {
+    let count = 0
+    for (let bytes = 0; count < this.#texts.length && bytes < PIECE_BYTES; count++)
+      bytes += this.#texts[count]?.length ?? 0
+    if (count === 0) return null
+    const piece = Buffer.from(this.#texts.splice(0, count).join(''))
+    this.#digest.update(piece)
+    return piece
+  }
+}
+
+/** Names of files are on disk when their folder is. @throws the file system's error */
+export async function syncFolder(dir: string): Promise<void> {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
