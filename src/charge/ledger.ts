@@ -65,6 +65,9 @@ export class Ledger {
   #sealed: { readonly chain: string; readonly seq: number } | null = null
   #isClosing = false
   #hasGivenUp = false
+  /** Many lines are of one millisecond. */
+  #timeMs: Ms = Number.NaN
+  #timeText = ''
   readonly #onExit = () => this.#saveAtExit()
 
   constructor(init: LedgerInit, book: Book, lock: Lock, first: SegmentWriter) {
@@ -142,7 +145,12 @@ export class Ledger {
   }
 
   #time(): string {
-    return new Date(this.#init.nowMs()).toISOString()
+    const now = this.#init.nowMs()
+    if (now !== this.#timeMs) {
+      this.#timeMs = now
+      this.#timeText = new Date(now).toISOString()
+    }
+    return this.#timeText
   }
 
   #lose(): void {

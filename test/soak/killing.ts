@@ -84,7 +84,9 @@ audit: { to: audit.log }
         if (id !== null) ended.push({ id, endedAtMs: performance.now() })
       }
     })
-    await new Promise(resolve => setTimeout(resolve, 100 + random() * 600))
+    // As many as come at a time have ended, however slow the machine is, and have had the time that they need.
+    while (ended.length < lanes) await new Promise(resolve => setTimeout(resolve, 5))
+    await new Promise(resolve => setTimeout(resolve, 1.5 * COMMIT_MS + random() * 400))
     const isLast = kill > kills
     const killedAtMs = performance.now()
     // The last one ends as it should: with calls in flight, and new ones coming until it takes none.
