@@ -134,7 +134,8 @@ class BootCheck {
   #segment(segment: SegmentFile): void {
     const scan = new SegmentScan(this.#boot.boot, this.#lastSeq)
     this.#totals.segments++
-    const file = this.#read(segment, scan)
+    for (const line of linesOf(segment.path, scan)) this.#note(line)
+    const file = basename(scan.seal === null ? segment.path : sealedPath(segment.path))
     this.#totals.lines += scan.lines
     const isWritten = this.#isAlive && segment.isOpen && scan.seal === null
     const isLast = segment === this.#boot.segments.at(-1)
@@ -153,20 +154,6 @@ class BootCheck {
     this.#isChainKnown = scan.seal !== null
     this.#chain = scan.seal?.data.chain ?? null
     this.#hasEnded = scan.seal?.data.end === true
-  }
-
-  /** @returns the name of the file: that of an open segment changes when it is sealed */
-  #read({ path }: SegmentFile, scan: SegmentScan): string {
-    const from = (file: string) => {
-      for (const line of linesOf(file, scan)) this.#note(line)
-      return basename(file)
-    }
-    try {
-      return from(path)
-    } catch (err) {
-      if (!(err instanceof Error && 'code' in err && err.code === 'ENOENT')) throw err
-      return from(sealedPath(path))
-    }
   }
 
   #note(line: LedgerLine): void {

@@ -7,12 +7,14 @@ import type { Bytes } from '../units.ts'
 import { type Book, SegmentWriter, syncFolder } from './segment-writer.ts'
 
 /** What waits is brought to the disk after so long, or when there is so much of it. */
-const GATHER_MS: Ms = 50
+const GATHER_MS: Ms = 25
 const GATHER_BYTES: Bytes = 64 * 1024
 const RETRY_MS: Ms = 500
 /** So much waits for a disk that takes nothing. Usages of calls whose open was taken come on top: as many as are in flight. */
 const MAX_WAITING = 50_000
 const MAX_WAITING_BYTES: Bytes = 32 * 1024 * 1024
+/** So much may be on its way from the kernel to the disk. */
+const MAX_UNSYNCED_BYTES: Bytes = 4 * 1024 * 1024
 /** How long the end of the gate waits for a disk that takes nothing. */
 const CLOSE_MS: Ms = 5_000
 
@@ -42,7 +44,8 @@ interface Entry {
 /**
  * Takes opens and usages and writes them to segments, in order, a few at a time. Nobody waits for it.
  *
- * What was taken is on disk within a tenth of a second, on a disk that takes half of that to sync.
+ * What was taken outlives the process within a tenth of a second, and the machine when the disk has synced it. Only while
+ * the next segment begins does it wait for the disk.
  */
 export class Ledger {
   readonly book: Book
@@ -55,9 +58,9 @@ export class Ledger {
   readonly #running = new Map<number, Entry>()
   #calls = 0
   #lost = 0
-  #lostInAll = 0
   #isFailing = false
   #work: Promise<void> | null = null
+  #syncing: Promise<void> | null = null
   #gather: NodeJS.Timeout | null = null
   #age: NodeJS.Timeout | null = null
   #isOld = false
@@ -84,11 +87,6 @@ export class Ledger {
     return !this.#isFailing && !this.#isFull
   }
 
-  /** Lines that were lost since the start. */
-  get lost(): number {
-    return this.#lostInAll
-  }
-
   get #isFull(): boolean {
     return this.#waiting.length >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES
   }
@@ -96,7 +94,7 @@ export class Ledger {
   /** A call goes to an engine. @param data without `call` @returns its number, or null when the line was lost */
   open(data: object): number | null {
     if (this.#isFull) {
-      this.#lose()
+      this.#lost++
       return null
     }
     const call = this.#calls++
@@ -107,7 +105,7 @@ export class Ledger {
   /** A call has ended. @param call what `open` has given, or null for one that went to no engine */
   charge(call: number | null, team: string | null, data: object): void {
     // One whose open is there finds room: there are only so many.
-    if (call === null && this.#isFull) this.#lose()
+    if (call === null && this.#isFull) this.#lost++
     else
       this.#take({
         call,
@@ -137,7 +135,8 @@ export class Ledger {
 
   async #end(): Promise<void> {
     await this.#work
-    while (this.#waiting.length > 0 || this.#isFailing) await this.#writeAll()
+    do await this.#writeAll()
+    while (this.#waiting.length > 0)
     // A call that has not settled is a matter of the next start.
     if (this.#running.size > 0) return
     while (!(await this.#tried(() => this.#segment.seal(true))));
@@ -153,11 +152,6 @@ export class Ledger {
     return this.#timeText
   }
 
-  #lose(): void {
-    this.#lost++
-    this.#lostInAll++
-  }
-
   #take(entry: Entry): void {
     this.#waiting.push(entry)
     this.#waitingBytes += entry.data.length
@@ -169,7 +163,7 @@ export class Ledger {
   #begin(): void {
     if (this.#gather !== null) clearTimeout(this.#gather)
     this.#gather = null
-    if (this.#work !== null) return
+    if (this.#work !== null || this.#isClosing) return
     this.#work = this.#writeAll().then(() => {
       this.#work = null
       if (this.#waiting.length > 0 && !this.#isClosing) this.#gather ??= setTimeout(() => this.#begin(), GATHER_MS)
@@ -184,9 +178,32 @@ export class Ledger {
   async #writeAll(): Promise<void> {
     do {
       this.#put()
-      while (!(await this.#tried(() => this.#segment.commit())));
-      if (this.#segment.bytes >= this.#init.segmentBytes || this.#isOld) await this.#rotate()
+      const isFull = this.#segment.bytes >= this.#init.segmentBytes || this.#isOld
+      const mustSync = isFull || this.#isFailing || this.#isClosing || this.#segment.unsyncedBytes > MAX_UNSYNCED_BYTES
+      if (mustSync) {
+        await this.#syncing
+        while (!(await this.#tried(() => this.#segment.commit())));
+      } else {
+        while (!(await this.#tried(() => this.#segment.flush())));
+        this.#sync()
+      }
+      if (isFull && !this.#isClosing) await this.#rotate()
     } while (this.#waitingBytes >= GATHER_BYTES)
+  }
+
+  /** What comes meanwhile is written all the same, and synced with the next. */
+  #sync(): void {
+    this.#syncing ??= this.#segment
+      .sync()
+      .catch(err => {
+        if (!this.#isFailing) this.#init.onFailing(err)
+        this.#isFailing = true
+        setTimeout(() => this.#begin(), RETRY_MS)
+      })
+      .then(() => {
+        this.#syncing = null
+        if (this.#segment.unsyncedBytes > 0 && this.#work === null && !this.#isFailing) this.#sync()
+      })
   }
 
   #put(): void {

