@@ -1,20 +1,19 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { LINE_TYPES, lockFile } from '../segments/format.ts'
+import { lockFile } from '../segments/format.ts'
 import type { Lock } from '../segments/lock.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
-import { type Book, SegmentWriter, syncFolder } from './segment-writer.ts'
+import { type Entry, Roll } from './roll.ts'
+import type { Book, SegmentWriter } from './segment-writer.ts'
 
-/** What waits is brought to the disk after so long, or when there is so much of it. */
+/** What waits is written after so long, or when there is so much of it. */
 const GATHER_MS: Ms = 25
 const GATHER_BYTES: Bytes = 64 * 1024
 const RETRY_MS: Ms = 500
 /** So much waits for a disk that takes nothing. Usages of calls whose open was taken come on top: as many as are in flight. */
 const MAX_WAITING = 50_000
 const MAX_WAITING_BYTES: Bytes = 32 * 1024 * 1024
-/** So much may be on its way from the kernel to the disk. */
-const MAX_UNSYNCED_BYTES: Bytes = 4 * 1024 * 1024
 /** How long the end of the gate waits for a disk that takes nothing. */
 const CLOSE_MS: Ms = 5_000
 
@@ -33,39 +32,31 @@ export interface LedgerInit {
   readonly onLost: (lines: number) => void
 }
 
-interface Entry {
-  readonly call: number | null
-  readonly isOpen: boolean
-  readonly data: string
-  readonly team: string
-  readonly time: string
-}
-
 /**
  * Takes opens and usages and writes them to segments, in order, a few at a time. Nobody waits for it.
  *
- * What was taken outlives the process within a tenth of a second, and the machine when the disk has synced it. Only while
- * the next segment begins does it wait for the disk.
+ * What was taken outlives the process when the kernel has it: `GATHER_MS` later and a write. No sync and no other segment is
+ * waited for, unless the disk is far behind. It outlives the machine when the disk has synced it.
  */
 export class Ledger {
   readonly book: Book
   readonly #init: LedgerInit
   readonly #lock: Lock
-  #segment: SegmentWriter
+  readonly #roll: Roll
   #waiting: Entry[] = []
   #waitingBytes: Bytes = 0
-  /** Opens that have been put into a segment, and whose usages have not. */
-  readonly #running = new Map<number, Entry>()
+  /** When the first of them was taken, by the clock of `performance`. */
+  #waitingSinceMs: Ms = 0
   #calls = 0
   #lost = 0
-  #isFailing = false
+  /** What does not succeed at the moment. */
+  readonly #failing = new Set<'write' | 'sync'>()
   #work: Promise<void> | null = null
   #syncing: Promise<void> | null = null
+  #syncAgain: NodeJS.Timeout | null = null
   #gather: NodeJS.Timeout | null = null
   #age: NodeJS.Timeout | null = null
   #isOld = false
-  /** The chain of a segment that was sealed, and the number after its last, until the next one is begun. */
-  #sealed: { readonly chain: string; readonly seq: number } | null = null
   #isClosing = false
   #hasGivenUp = false
   /** Many lines are of one millisecond. */
@@ -77,14 +68,14 @@ export class Ledger {
     this.#init = init
     this.book = book
     this.#lock = lock
-    this.#segment = first
+    this.#roll = new Roll(book, first, init.segmentBytes)
     this.#grow()
     process.once('exit', this.#onExit)
   }
 
   /** Whether what is taken now can be expected to be kept. */
   get isWell(): boolean {
-    return !this.#isFailing && !this.#isFull
+    return this.#failing.size === 0 && !this.#isFull
   }
 
   get #isFull(): boolean {
@@ -119,7 +110,7 @@ export class Ledger {
   /** Writes what waits, and ends the boot. Called when the last exchange has settled. Gives up on a disk that takes nothing. */
   async close(): Promise<void> {
     this.#isClosing = true
-    for (const clock of [this.#gather, this.#age]) if (clock !== null) clearTimeout(clock)
+    for (const clock of [this.#gather, this.#age, this.#syncAgain]) if (clock !== null) clearTimeout(clock)
     const late = setTimeout(() => {
       this.#hasGivenUp = true
     }, CLOSE_MS)
@@ -129,7 +120,7 @@ export class Ledger {
     })
     clearTimeout(late)
     process.off('exit', this.#onExit)
-    this.#segment.close()
+    this.#roll.close()
     this.#lock.release()
   }
 
@@ -138,8 +129,8 @@ export class Ledger {
     do await this.#writeAll()
     while (this.#waiting.length > 0)
     // A call that has not settled is a matter of the next start.
-    if (this.#running.size > 0) return
-    while (!(await this.#tried(() => this.#segment.seal(true))));
+    if (this.#roll.running > 0) return
+    while (!(await this.#tried('sync', () => this.#roll.seal())));
     rmSync(join(this.book.dir, lockFile(this.book)), { force: true })
   }
 
@@ -153,20 +144,27 @@ export class Ledger {
   }
 
   #take(entry: Entry): void {
+    if (this.#waiting.length === 0) this.#waitingSinceMs = performance.now()
     this.#waiting.push(entry)
     this.#waitingBytes += entry.data.length
-    if (this.#work !== null || this.#isClosing) return
     if (this.#waitingBytes >= GATHER_BYTES) this.#begin()
-    else this.#gather ??= setTimeout(() => this.#begin(), GATHER_MS)
+    else this.#plan()
+  }
+
+  /** What waits is written when the first of it has waited long enough. */
+  #plan(): void {
+    if (this.#work !== null || this.#isClosing || this.#gather !== null) return
+    const waitMs = Math.max(0, this.#waitingSinceMs + GATHER_MS - performance.now())
+    this.#gather = setTimeout(() => this.#begin(), waitMs)
   }
 
   #begin(): void {
+    if (this.#work !== null || this.#isClosing) return
     if (this.#gather !== null) clearTimeout(this.#gather)
     this.#gather = null
-    if (this.#work !== null || this.#isClosing) return
     this.#work = this.#writeAll().then(() => {
       this.#work = null
-      if (this.#waiting.length > 0 && !this.#isClosing) this.#gather ??= setTimeout(() => this.#begin(), GATHER_MS)
+      if (this.#waiting.length > 0 || this.#isOld) this.#plan()
     })
     // Whoever closes the ledger is told; anything else is a mistake and ends the process.
     this.#work.catch(err => {
@@ -174,88 +172,66 @@ export class Ledger {
     })
   }
 
-  /** Brings what waits to the disk, however often it has to be tried. Ends when less waits than is worth a write. */
+  /** Writes what waits, however often it has to be tried. Ends when less waits than is worth a write. */
   async #writeAll(): Promise<void> {
+    let hasRotated: boolean
     do {
       this.#put()
-      const isFull = this.#segment.bytes >= this.#init.segmentBytes || this.#isOld
-      const mustSync = isFull || this.#isFailing || this.#isClosing || this.#segment.unsyncedBytes > MAX_UNSYNCED_BYTES
-      if (mustSync) {
+      while (!(await this.#tried('write', () => this.#roll.flush())));
+      if (this.#isClosing || this.#roll.isBehind) {
         await this.#syncing
-        while (!(await this.#tried(() => this.#segment.commit())));
-      } else {
-        while (!(await this.#tried(() => this.#segment.flush())));
-        this.#sync()
+        while (!(await this.#tried('sync', () => this.#roll.commit())));
       }
-      if (isFull && !this.#isClosing) await this.#rotate()
-    } while (this.#waitingBytes >= GATHER_BYTES)
+      hasRotated = !this.#isClosing && (this.#isOld || this.#roll.isFull) && (await this.#rotate())
+      this.#sync()
+    } while (hasRotated || this.#waitingBytes >= GATHER_BYTES)
   }
 
   /** What comes meanwhile is written all the same, and synced with the next. */
   #sync(): void {
-    this.#syncing ??= this.#segment
+    if (this.#syncing !== null || this.#syncAgain !== null || this.#isClosing) return
+    if (this.#roll.isSynced) return
+    this.#syncing = this.#roll
       .sync()
-      .catch(err => {
-        if (!this.#isFailing) this.#init.onFailing(err)
-        this.#isFailing = true
-        setTimeout(() => this.#begin(), RETRY_MS)
-      })
+      .then(
+        () => this.#succeed('sync'),
+        err => {
+          this.#fail('sync', err)
+          this.#syncAgain = setTimeout(() => {
+            this.#syncAgain = null
+            this.#begin()
+          }, RETRY_MS)
+          this.#syncAgain.unref()
+        }
+      )
       .then(() => {
         this.#syncing = null
-        if (this.#segment.unsyncedBytes > 0 && this.#work === null && !this.#isFailing) this.#sync()
+        if (this.#work === null) this.#sync()
       })
   }
 
   #put(): void {
     if (this.#lost > 0) {
-      this.#segment.skip(this.#lost)
+      this.#roll.skip(this.#lost)
       this.#init.onLost(this.#lost)
       this.#lost = 0
     }
     const entries = this.#waiting
     this.#waiting = []
     this.#waitingBytes = 0
-    for (const entry of entries) {
-      this.#write(entry)
-      if (entry.call === null) continue
-      if (entry.isOpen) this.#running.set(entry.call, entry)
-      else this.#running.delete(entry.call)
-    }
+    for (const entry of entries) this.#roll.put(entry)
   }
 
-  #write({ isOpen, data, team, time }: Entry): void {
-    if (isOpen) this.#segment.put(LINE_TYPES.open, data, '', time)
-    else {
-      const { instance, boot } = this.book
-      const more = `"specversion":"1.0","source":"${instance}/${boot}","subject":${JSON.stringify(team)},`
-      this.#segment.put(LINE_TYPES.usage, data, more, time)
+  /** Begins the next segment. @returns whether there is one */
+  async #rotate(): Promise<boolean> {
+    const isEmpty = this.#roll.isEmpty
+    if (!isEmpty) {
+      this.#roll.end()
+      while (!(await this.#tried('write', () => this.#roll.flush())));
+      while (!(await this.#tried('write', () => this.#roll.begin())));
     }
-  }
-
-  async #rotate(): Promise<void> {
-    if (this.#segment.isEmpty) {
-      this.#grow()
-      return
-    }
-    while (!(await this.#tried(() => this.#seal())));
-    while (!(await this.#tried(async () => this.#next())));
-    while (!(await this.#tried(() => this.#segment.commit())));
-    while (!(await this.#tried(() => syncFolder(this.book.dir))));
     this.#grow()
-  }
-
-  async #seal(): Promise<void> {
-    this.#sealed ??= await this.#segment.seal(false)
-  }
-
-  /** Begins the next segment. Calls that go on are opened in it once more, so that it can be read without those before. */
-  #next(): void {
-    if (this.#sealed === null) return
-    const { chain, seq } = this.#sealed
-    const number = this.#segment.number + 1
-    this.#segment = SegmentWriter.create(this.book, { number, seq, prev: chain, carried: this.#running.size })
-    this.#sealed = null
-    for (const entry of this.#running.values()) this.#write(entry)
+    return !isEmpty
   }
 
   /** The segment begins to grow old. */
@@ -271,26 +247,34 @@ export class Ledger {
   }
 
   /** @returns false when it has to be tried again, after a while */
-  async #tried(work: () => Promise<unknown>): Promise<boolean> {
+  async #tried(what: 'write' | 'sync', work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work()
     } catch (err) {
-      if (!this.#isFailing) this.#init.onFailing(err)
-      this.#isFailing = true
+      this.#fail(what, err)
       if (this.#hasGivenUp) throw err
       await new Promise(resolve => setTimeout(resolve, RETRY_MS))
       return false
     }
-    if (this.#isFailing) this.#init.onRecovered()
-    this.#isFailing = false
+    this.#succeed(what)
     return true
+  }
+
+  #fail(what: 'write' | 'sync', err: unknown): void {
+    if (this.#failing.size === 0) this.#init.onFailing(err)
+    this.#failing.add(what)
+  }
+
+  #succeed(what: 'write' | 'sync'): void {
+    if (this.#failing.delete(what) && this.#failing.size === 0) this.#init.onRecovered()
   }
 
   /** A process that ends by an error of its own has no time for anything else. */
   #saveAtExit(): void {
     try {
+      this.#roll.beginSync()
       this.#put()
-      this.#segment.commitSync()
+      this.#roll.commitSync()
     } catch {
       // Whoever could be told has been told.
     }

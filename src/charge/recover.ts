@@ -64,8 +64,12 @@ async function recoverLocked(dir: string, { instance, boot }: Boot, nowMs: NowMs
 
 /** @returns null when there was nothing to do */
 async function recoverBoot(book: Book, { segments }: Boot): Promise<Recovered | null> {
-  const files = [...segments]
+  const files: SegmentFile[] = []
   let tornBytes = 0
+  for (const file of segments) {
+    if (!file.isOpen || file === segments.at(-1)) files.push(file)
+    else tornBytes += await nameSealed(book, file, files)
+  }
   for (;;) {
     const last = files.at(-1)
     if (last === undefined) return tornBytes === 0 ? null : { ...named(book), crashed: 0, tornBytes }
@@ -85,6 +89,21 @@ async function recoverBoot(book: Book, { segments }: Boot): Promise<Recovered | 
     await rm(last.path)
     files.pop()
   }
+}
+
+/**
+ * The next one was begun before the disk had all of this one. A kill leaves its seal; where the power was cut it is sealed as
+ * it is, and what is missing shows.
+ * @param named gets it @returns how many bytes were torn
+ */
+async function nameSealed(book: Book, file: SegmentFile, named: SegmentFile[]): Promise<Bytes> {
+  const scan = await scanned(file)
+  const cut = scan.seal === null ? await cutTorn(file.path, scan) : 0
+  if (scan.seal !== null) await rename(file.path, sealedPath(file.path))
+  else if (scan.lines > 0) await SegmentWriter.resume(book, file, await scanned(file)).seal(false)
+  else await rm(file.path)
+  if (scan.lines > 0) named.push({ ...file, path: sealedPath(file.path), isOpen: false })
+  return cut
 }
 
 /** The segment that would have come next. */

@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fdatasyncSync, openSync, write, writeSync } from 'node:fs'
+import { closeSync, fdatasync, fdatasyncSync, open as openFile, openSync, write, writeSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,6 +8,7 @@ import type { SegmentScan } from '../segments/scan.ts'
 import type { NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
 
+const openAt = promisify(openFile)
 const writeAt = promisify(write)
 const sync = promisify(fdatasync)
 
@@ -17,6 +18,23 @@ export interface Book {
   readonly instance: string
   readonly boot: string
   readonly nowMs: NowMs
+}
+
+/** Where a segment begins. */
+export interface SegmentStart {
+  readonly number: number
+  /** Of its first line. */
+  readonly seq: number
+  /** The chain of the segment before; null for the first. */
+  readonly prev: string | null
+  /** So many opens follow its head. */
+  readonly carried: number
+}
+
+/** What the next segment goes on from. */
+export interface SegmentEnd {
+  readonly chain: string
+  readonly seq: number
 }
 
 /** Lines are handed to the kernel in pieces of about so much. */
@@ -46,9 +64,11 @@ export class SegmentWriter {
   #mustRewrite = false
   /** Lines that were put and are not in `#piece`. */
   #texts: string[] = []
+  /** What is made of such lines and has not been begun. */
+  readonly #pieces: Buffer[] = []
   /** What is being written. */
   #piece: Buffer | null = null
-  #chain: string | null = null
+  #end: SegmentEnd | null = null
   #isRenamed = false
 
   private constructor(
@@ -69,13 +89,18 @@ export class SegmentWriter {
    * Makes the file of a segment, with nothing in it. Its head has been put; the opens that are carried follow.
    * @throws the file system's error when there is such a file, or none can be made
    */
-  static create(
-    book: Book,
-    at: { readonly number: number; readonly seq: number; readonly prev: string | null; readonly carried: number }
-  ): SegmentWriter {
+  static create(book: Book, at: SegmentStart): SegmentWriter {
+    return SegmentWriter.#begun(book, at, openSync(pathOf(book, at), 'wx', 0o640))
+  }
+
+  /** The same for who has other things to do meanwhile. */
+  static async begin(book: Book, at: SegmentStart): Promise<SegmentWriter> {
+    return SegmentWriter.#begun(book, at, await openAt(pathOf(book, at), 'wx', 0o640))
+  }
+
+  static #begun(book: Book, at: SegmentStart, fd: number): SegmentWriter {
     const { instance, boot } = book
-    const path = join(book.dir, segmentFile({ instance, boot, number: at.number, isOpen: true }))
-    const writer = new SegmentWriter(book, openSync(path, 'wx', 0o640), { ...at, path, first: at.seq })
+    const writer = new SegmentWriter(book, fd, { ...at, path: pathOf(book, at), first: at.seq })
     const data = { instance, boot, segment: at.number, prev: at.prev, carried: at.carried }
     writer.put(LINE_TYPES.head, JSON.stringify(data))
     return writer
@@ -106,11 +131,6 @@ export class SegmentWriter {
 
   /** What the file will hold when all that was put is written. */
   bytes: Bytes = 0
-
-  /** Lines beside the head. */
-  get isEmpty(): boolean {
-    return this.#lines <= 1
-  }
 
   /** Puts a line. @param data JSON @param more members in front, JSON with a comma behind it @param time now unless given */
   put(type: string, data: string, more = '', time = new Date(this.#book.nowMs()).toISOString()): void {
@@ -188,29 +208,44 @@ export class SegmentWriter {
     }
   }
 
-  /** Ends the segment: commits it with a seal and gives it its name. After an error it goes on where it was. */
-  async seal(isEnd: boolean): Promise<{ readonly chain: string; readonly seq: number }> {
-    if (this.#chain === null) {
-      await this.commit()
-      const sha256 = this.#digest.copy().digest('hex')
-      this.#chain = chainOf(this.#prev, sha256)
-      const data = {
-        segment: this.number,
-        lines: this.#lines,
-        first: this.#first,
-        last: this.#seq - 1,
-        sha256,
-        chain: this.#chain,
-        end: isEnd
-      }
-      this.put(LINE_TYPES.seal, JSON.stringify(data))
+  /** Puts the seal: no line may follow. It is written by the next `flush`. @returns what the next segment goes on from */
+  end(isLast: boolean): SegmentEnd {
+    if (this.#end !== null) return this.#end
+    for (let piece = this.#madePiece(); piece !== null; piece = this.#madePiece()) this.#pieces.push(piece)
+    const sha256 = this.#digest.copy().digest('hex')
+    const chain = chainOf(this.#prev, sha256)
+    const data = {
+      segment: this.number,
+      lines: this.#lines,
+      first: this.#first,
+      last: this.#seq - 1,
+      sha256,
+      chain,
+      end: isLast
     }
+    this.put(LINE_TYPES.seal, JSON.stringify(data))
+    this.#end = { chain, seq: this.#seq }
+    return this.#end
+  }
+
+  get hasEnded(): boolean {
+    return this.#end !== null
+  }
+
+  /** Brings a segment that has its seal to the disk and gives it its name. After an error it goes on where it was. */
+  async shut(): Promise<void> {
     await this.commit()
     if (!this.#isRenamed) await rename(this.path, sealedPath(this.path))
     this.#isRenamed = true
     await syncFolder(dirname(this.path))
     this.close()
-    return { chain: this.#chain, seq: this.#seq }
+  }
+
+  /** Both. */
+  async seal(isLast: boolean): Promise<SegmentEnd> {
+    const end = this.end(isLast)
+    await this.shut()
+    return end
   }
 
   #isClosed = false
@@ -222,6 +257,10 @@ export class SegmentWriter {
   }
 
   #nextPiece(): Buffer | null {
+    return this.#pieces.shift() ?? this.#madePiece()
+  }
+
+  #madePiece(): Buffer | null {
     let count = 0
     for (let bytes = 0; count < this.#texts.length && bytes < PIECE_BYTES; count++)
       bytes += this.#texts[count]?.length ?? 0
@@ -230,6 +269,10 @@ export class SegmentWriter {
     this.#digest.update(piece)
     return piece
   }
+}
+
+function pathOf({ dir, instance, boot }: Book, { number }: { readonly number: number }): string {
+  return join(dir, segmentFile({ instance, boot, number, isOpen: true }))
 }
 
 /** Names of files are on disk when their folder is. @throws the file system's error */

@@ -6,8 +6,8 @@ import type { Bytes } from '../units.ts'
  * The ledger as it stands on disk: what its writer and its readers agree upon.
  *
  * A gate that starts is a boot, and has files of its own, segments numbered from 0:
- * `usage-INSTANCE-BOOT-NUMBER.jsonl`, with `.open` behind it while it is written. A segment is lines of JSON: a head, opens
- * and usages, a seal. Every line of a boot has a number, one more than the line before; its `id` is `BOOT-NUMBER`, so that a
+ * `usage-INSTANCE-BOOT-NUMBER.jsonl`, with `.open` behind it until the disk has its seal. A segment is lines of JSON: a
+ * head, opens and usages, a seal. Every line of a boot has a number, one more than the line before; its `id` is `BOOT-NUMBER`, so that a
  * missing line shows. The last member of a line, `crc`, is the CRC-32 of everything from the beginning of the file up to
  * it, the members `crc` and the ends of lines left out.
  */
@@ -28,7 +28,7 @@ export interface SegmentName {
   readonly boot: string
   /** From 0. */
   readonly number: number
-  /** It has no seal yet. */
+  /** It has no seal yet, or the disk may not have it. */
   readonly isOpen: boolean
 }
 

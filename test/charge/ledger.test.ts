@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import t from 'tap'
 import { verifyLedger } from '../../src/bill/verify.ts'
 import { listBoots } from '../../src/segments/folder.ts'
@@ -120,6 +120,24 @@ t.test('while nothing can be written all is held, in order, and is written when 
   t.strictSame(verifyLedger(dir).findings, [])
 })
 
+t.test('a segment that cannot be brought to an end keeps no line from being written', async t => {
+  const dir = t.testdir()
+  const { ledger, told } = ledgerIn(dir, { segmentBytes: 3_000 })
+  // No file can have the name that the first segment is to get.
+  const taken = (listBoots(dir)[0]?.segments[0]?.path ?? '').replace('.open', '')
+  mkdirSync(`${taken}/x`, { recursive: true })
+  for (let n = 0; n < 20; n++) {
+    ledger.charge(ledger.open(OPEN), 'team-a', USAGE)
+    await until(() => openUsagesIn(dir) > n)
+  }
+  await until(() => told.length > 0)
+  t.strictSame(told, ['failing EISDIR'])
+  rmSync(taken, { recursive: true })
+  await ledger.close()
+  t.strictSame(told, ['failing EISDIR', 'recovered'])
+  t.match(verifyLedger(dir), { usages: 20, findings: [] })
+})
+
 t.test('too much is not held: the rest is lost, said, and its numbers are missing', async t => {
   const dir = `${t.testdir()}/ledger`
   const { ledger, told } = ledgerIn(dir, { segmentBytes: 1 })
@@ -162,3 +180,11 @@ t.test('calls that have not ended when the ledger is closed are a matter of the 
   await ledger.close()
   t.match(textsOf(verifyLedger(dir), 'note'), [/its gate has died; 1 calls were open/])
 })
+
+/** Usages in the segments that have not got their names. */
+function openUsagesIn(dir: string): number {
+  const texts = readdirSync(dir)
+    .filter(file => file.endsWith('.open'))
+    .map(file => readFileSync(`${dir}/${file}`, 'utf8'))
+  return texts.join('').split('"type":"tollgate.usage.v1"').length - 1
+}

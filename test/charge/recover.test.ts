@@ -28,6 +28,7 @@ async function deadLedger(t: Test, calls: number, segmentBytes = 64 * 1024 * 102
   await until(
     () => new Set(idsIn(dir, 'tollgate.open.v1')).size === calls && usagesIn(dir).length === Math.ceil(calls / 2)
   )
+  await until(() => listBoots(dir)[0]?.segments.filter(({ isOpen }) => isOpen).length === 1)
   copyFolder(dir, dead)
   await ledger.close()
   return dead
@@ -159,6 +160,42 @@ t.test('a gate that is killed between two segments loses nothing', async t => {
     renameSync(pathIn(dir), `${pathIn(dir)}.open`)
   })
 })
+
+t.test('a gate that is killed before its segments have their names loses nothing, and they get them', async t => {
+  const dir = await deadLedger(t, 12, 3_000)
+  for (const { path } of listBoots(dir)[0]?.segments.slice(1, -1) ?? []) renameSync(path, `${path}.open`)
+  const opens = new Set(idsIn(dir, 'tollgate.open.v1'))
+  await recover(dir)
+  t.strictSame(verifyLedger(dir).findings, [])
+  t.notOk(readdirSync(dir).some(file => file.endsWith('.open')))
+  t.strictSame(idsIn(dir, 'tollgate.usage.v1').sort(), [...opens].sort())
+})
+
+t.test(
+  'where the power was cut before a segment was on the disk, what it lacks is told, once it is sealed',
+  async t => {
+    const source = await deadLedger(t, 24, 3_000)
+    t.ok(lastOf(source).number > 1)
+    const check = async (name: string, cut: (text: string) => string, codes: readonly string[]) => {
+      const dir = `${source}-${name}`
+      copyFolder(source, dir)
+      const { path } = listBoots(dir)[0]?.segments.at(-2) ?? lastOf(dir)
+      const text = readFileSync(path, 'utf8')
+      rmSync(path)
+      writeFileSync(`${path}.open`, cut(text))
+      await recover(dir)
+      const found = new Set(errorsIn(dir).map(error => error.replace(/:.*/, '')))
+      // Nobody knows any more whether a call has ended whose usage is lost.
+      found.delete('open')
+      t.strictSame([...found], codes, name)
+      t.notOk(readdirSync(dir).some(file => file.endsWith('.open')))
+      t.strictSame(await recover(dir), [], 'there is nothing more to do')
+    }
+    await check('half of a seal', text => text.slice(0, -100), [])
+    await check('a line', text => text.replace(/[^\n]*\n[^\n]*\n$/, ''), ['gap', 'chain'])
+    await check('everything', () => '', ['missing', 'gap'])
+  }
+)
 
 t.test('a line that was damaged in the middle costs no other line', async t => {
   const dir = await deadLedger(t, 8)

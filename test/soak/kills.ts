@@ -12,7 +12,7 @@ is not whole.
 
   --kills N        how often (50)
   --lanes N        callers at a time (32)
-  --segment SIZE   when the next file of the ledger begins (64MiB): what is written in that moment waits for the disk
+  --segment SIZE   when the next file of the ledger begins (64MiB)
 `
 const { values } = parseArgs({
   options: {
