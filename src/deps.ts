@@ -74,7 +74,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
   const pools = new Map<string, Pool>()
-  const book = first.charge === null ? null : openBook(first.charge, { nowMs, log })
   let isStarted = false
   let config: Config
   let rules: Rules
@@ -94,8 +93,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       memory: overload.reading.memory,
       bodyBytes: bodies.heldBytes
     }),
-    auditDropped: () => sink.dropped
+    auditDropped: () => sink.dropped,
+    ledger: () => book?.stats ?? null
   })
+  const book = first.charge === null ? null : openBook(first.charge, { nowMs, log, events: metrics.ledger })
 
   function follow(next: Config): void {
     // What could throw comes before the first thing that changes.

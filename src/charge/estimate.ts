@@ -9,6 +9,13 @@ export interface EstimateOptions {
   readonly onMissing: 'estimate' | 'free'
 }
 
+/** Who is told of guesses. */
+export interface EstimateEvents {
+  onGuessed(kind: 'input' | 'output', tokens: number): void
+  /** An engine has told what would have been guessed. @param ratio told ÷ guessed */
+  onTold(model: string, kind: 'input' | 'output', ratio: number): void
+}
+
 /** Bytes of a token, as long as nothing is known of a model. */
 const SEED = 4
 /** How much a call says of its model. */
@@ -36,10 +43,12 @@ interface Ratios {
  */
 export class Estimator {
   readonly #options: EstimateOptions
+  readonly #events: EstimateEvents | undefined
   readonly #models = new Map<string, Ratios>()
 
-  constructor(options: EstimateOptions) {
+  constructor(options: EstimateOptions, events?: EstimateEvents) {
     this.#options = options
+    this.#events = events
   }
 
   /** Learns from what was told, or adds to it. @returns null where nothing is counted */
@@ -63,25 +72,29 @@ export class Estimator {
     const inputTokens = usage.inputTokens ?? guess(textIn, ratios.input)
     const outputTokens = usage.outputTokens ?? (generates ? guess(textOut, ratios.output) : null)
     if (inputTokens === usage.inputTokens && outputTokens === usage.outputTokens) return usage
+    if (usage.inputTokens === null && inputTokens !== null) this.#events?.onGuessed('input', inputTokens)
+    if (usage.outputTokens === null && outputTokens !== null) this.#events?.onGuessed('output', outputTokens)
     return { ...usage, source: 'estimated', inputTokens, outputTokens }
   }
 
   #learn(model: string, bytes: { textIn: Bytes | null; textOut: Bytes | null }, usage: Usage): void {
     const before = this.#models.get(model)
-    const input = learned(before?.input, bytes.textIn, usage.inputTokens)
-    const output = learned(before?.output, bytes.textOut, usage.outputTokens)
+    const input = this.#learned(model, 'input', bytes.textIn, usage.inputTokens)
+    const output = this.#learned(model, 'output', bytes.textOut, usage.outputTokens)
     if (before !== undefined) this.#models.delete(model)
     else if (this.#models.size >= MAX_MODELS) this.#models.delete(this.#models.keys().next().value ?? '')
     this.#models.set(model, { input, output })
+  }
+
+  #learned(model: string, kind: keyof Ratios, bytes: Bytes | null, tokens: number | null): number {
+    const before = this.#models.get(model)?.[kind]
+    if (bytes === null || bytes === 0 || tokens === null || tokens < MIN_TOKENS) return before ?? SEED
+    const seen = bytes / tokens
+    this.#events?.onTold(model, kind, (before ?? SEED) / seen)
+    return before === undefined ? seen : before + WEIGHT * (seen - before)
   }
 }
 
 function guess(bytes: Bytes | null, ratio: number): number | null {
   return bytes === null ? null : Math.round(bytes / ratio)
-}
-
-function learned(before: number | undefined, bytes: Bytes | null, tokens: number | null): number {
-  if (bytes === null || bytes === 0 || tokens === null || tokens < MIN_TOKENS) return before ?? SEED
-  const seen = bytes / tokens
-  return before === undefined ? seen : before + WEIGHT * (seen - before)
 }

@@ -4,16 +4,15 @@ import { lockFile } from '../segments/format.ts'
 import type { Lock } from '../segments/lock.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
+import { Queue } from './queue.ts'
 import { type Entry, Roll } from './roll.ts'
 import type { Book, SegmentWriter } from './segment-writer.ts'
+import { type LedgerStats, Tally } from './tally.ts'
 
 /** What waits is written after so long, or when there is so much of it. */
 const GATHER_MS: Ms = 25
 const GATHER_BYTES: Bytes = 64 * 1024
 const RETRY_MS: Ms = 500
-/** So much waits for a disk that takes nothing. Usages of calls whose open was taken come on top: as many as are in flight. */
-const MAX_WAITING = 50_000
-const MAX_WAITING_BYTES: Bytes = 32 * 1024 * 1024
 /** How long the end of the gate waits for a disk that takes nothing. */
 const CLOSE_MS: Ms = 5_000
 
@@ -28,6 +27,8 @@ export interface LedgerInit {
   readonly onFailing: (err: unknown) => void
   /** Told once when it takes things again. */
   readonly onRecovered: () => void
+  /** The kernel has a group of lines. @param ms since the first of them was taken */
+  readonly onWritten?: (ms: Ms) => void
   /** Lines were given up, because too much waited. Their numbers are missing in the ledger. */
   readonly onLost: (lines: number) => void
 }
@@ -43,10 +44,8 @@ export class Ledger {
   readonly #init: LedgerInit
   readonly #lock: Lock
   readonly #roll: Roll
-  #waiting: Entry[] = []
-  #waitingBytes: Bytes = 0
-  /** When the first of them was taken, by the clock of `performance`. */
-  #waitingSinceMs: Ms = 0
+  readonly #queue = new Queue()
+  readonly #tally = new Tally()
   #calls = 0
   #lost = 0
   /** What does not succeed at the moment. */
@@ -75,17 +74,17 @@ export class Ledger {
 
   /** Whether what is taken now can be expected to be kept. */
   get isWell(): boolean {
-    return this.#failing.size === 0 && !this.#isFull
+    return this.#failing.size === 0 && !this.#queue.isFull
   }
 
-  get #isFull(): boolean {
-    return this.#waiting.length >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES
+  get stats(): LedgerStats {
+    return this.#tally.stats({ bytes: this.#roll.bytes, waiting: this.#queue.size, sinceMs: this.#queue.sinceMs })
   }
 
   /** A call goes to an engine. @param data without `call` @returns its number, or null when the line was lost */
   open(data: object): number | null {
-    if (this.#isFull) {
-      this.#lost++
+    if (this.#queue.isFull) {
+      this.#lose()
       return null
     }
     const call = this.#calls++
@@ -96,7 +95,7 @@ export class Ledger {
   /** A call has ended. @param call what `open` has given, or null for one that went to no engine */
   charge(call: number | null, team: string | null, data: object): void {
     // One whose open is there finds room: there are only so many.
-    if (call === null && this.#isFull) this.#lost++
+    if (call === null && this.#queue.isFull) this.#lose()
     else
       this.#take({
         call,
@@ -116,7 +115,7 @@ export class Ledger {
     }, CLOSE_MS)
     await this.#end().catch(err => {
       if (!this.#hasGivenUp) throw err
-      this.#init.onLost(this.#waiting.length)
+      this.#init.onLost(this.#queue.size)
     })
     clearTimeout(late)
     process.off('exit', this.#onExit)
@@ -127,7 +126,7 @@ export class Ledger {
   async #end(): Promise<void> {
     await this.#work
     do await this.#writeAll()
-    while (this.#waiting.length > 0)
+    while (this.#queue.size > 0)
     // A call that has not settled is a matter of the next start.
     if (this.#roll.running > 0) return
     while (!(await this.#tried('sync', () => this.#roll.seal())));
@@ -143,18 +142,21 @@ export class Ledger {
     return this.#timeText
   }
 
+  #lose(): void {
+    this.#lost++
+    this.#tally.lost++
+  }
+
   #take(entry: Entry): void {
-    if (this.#waiting.length === 0) this.#waitingSinceMs = performance.now()
-    this.#waiting.push(entry)
-    this.#waitingBytes += entry.data.length
-    if (this.#waitingBytes >= GATHER_BYTES) this.#begin()
+    this.#queue.add(entry)
+    if (this.#queue.bytes >= GATHER_BYTES) this.#begin()
     else this.#plan()
   }
 
   /** What waits is written when the first of it has waited long enough. */
   #plan(): void {
     if (this.#work !== null || this.#isClosing || this.#gather !== null) return
-    const waitMs = Math.max(0, this.#waitingSinceMs + GATHER_MS - performance.now())
+    const waitMs = Math.max(0, (this.#queue.sinceMs ?? 0) + GATHER_MS - performance.now())
     this.#gather = setTimeout(() => this.#begin(), waitMs)
   }
 
@@ -164,7 +166,7 @@ export class Ledger {
     this.#gather = null
     this.#work = this.#writeAll().then(() => {
       this.#work = null
-      if (this.#waiting.length > 0 || this.#isOld) this.#plan()
+      if (this.#queue.size > 0 || this.#isOld) this.#plan()
     })
     // Whoever closes the ledger is told; anything else is a mistake and ends the process.
     this.#work.catch(err => {
@@ -178,23 +180,30 @@ export class Ledger {
     do {
       this.#put()
       while (!(await this.#tried('write', () => this.#roll.flush())));
+      const ms = this.#tally.written()
+      if (ms !== null) this.#init.onWritten?.(ms)
       if (this.#isClosing || this.#roll.isBehind) {
         await this.#syncing
         while (!(await this.#tried('sync', () => this.#roll.commit())));
+        this.#tally.committed()
       }
       hasRotated = !this.#isClosing && (this.#isOld || this.#roll.isFull) && (await this.#rotate())
       this.#sync()
-    } while (hasRotated || this.#waitingBytes >= GATHER_BYTES)
+    } while (hasRotated || this.#queue.bytes >= GATHER_BYTES)
   }
 
   /** What comes meanwhile is written all the same, and synced with the next. */
   #sync(): void {
     if (this.#syncing !== null || this.#syncAgain !== null || this.#isClosing) return
     if (this.#roll.isSynced) return
+    this.#tally.syncBegins()
     this.#syncing = this.#roll
       .sync()
       .then(
-        () => this.#succeed('sync'),
+        () => {
+          this.#tally.synced()
+          this.#succeed('sync')
+        },
         err => {
           this.#fail('sync', err)
           this.#syncAgain = setTimeout(() => {
@@ -216,10 +225,9 @@ export class Ledger {
       this.#init.onLost(this.#lost)
       this.#lost = 0
     }
-    const entries = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
+    const { entries, sinceMs } = this.#queue.takeAll()
     for (const entry of entries) this.#roll.put(entry)
+    this.#tally.put(entries, sinceMs)
   }
 
   /** Begins the next segment. @returns whether there is one */
@@ -261,6 +269,7 @@ export class Ledger {
   }
 
   #fail(what: 'write' | 'sync', err: unknown): void {
+    this.#tally.errors++
     if (this.#failing.size === 0) this.#init.onFailing(err)
     this.#failing.add(what)
   }

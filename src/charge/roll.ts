@@ -34,12 +34,19 @@ export class Roll {
   readonly #running = new Map<number, Entry>()
   /** What the segment held when nothing was in it but its head and what is carried. */
   #headBytes: Bytes
+  /** Of segments that have ended. */
+  #endedBytes: Bytes = 0
 
   constructor(book: Book, first: SegmentWriter, segmentBytes: Bytes) {
     this.#book = book
     this.#segmentBytes = segmentBytes
     this.#segment = first
     this.#headBytes = first.bytes
+  }
+
+  /** In all segments. */
+  get bytes(): Bytes {
+    return this.#endedBytes + this.#segment.bytes
   }
 
   /** Calls that have no usage yet. */
@@ -138,6 +145,7 @@ export class Roll {
 
   #follow(next: SegmentWriter): void {
     this.#sealed.push(this.#segment)
+    this.#endedBytes += this.#segment.bytes
     this.#segment = next
     for (const entry of this.#running.values()) this.#write(entry)
     this.#headBytes = next.bytes

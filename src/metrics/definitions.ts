@@ -1,3 +1,5 @@
+import { LEDGER_METRICS } from './ledger-definitions.ts'
+
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
   readonly kind: 'counter' | 'gauge' | 'histogram'
@@ -81,7 +83,7 @@ export const METRICS = {
 
   tollgate_input_tokens_total: {
     ...counter,
-    help: 'Tokens of input as engines counted them, those found in a cache included.',
+    help: 'Tokens of input as engines counted them, those found in a cache included; with a ledger, guesses too.',
     labels: call
   },
   tollgate_cached_input_tokens_total: {
@@ -91,7 +93,7 @@ export const METRICS = {
   },
   tollgate_output_tokens_total: {
     ...counter,
-    help: 'Tokens of output as engines counted them, reasoning included.',
+    help: 'Tokens of output as engines counted them, reasoning included; with a ledger, guesses too.',
     labels: call
   },
   tollgate_reasoning_output_tokens_total: {
@@ -106,7 +108,7 @@ export const METRICS = {
   },
   tollgate_usage_events_total: {
     ...counter,
-    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, none), and how the call ended.',
+    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, estimated, none), and how the call ended.',
     labels: ['pool', 'source', 'outcome']
   },
   tollgate_sse_unparsed_total: {
@@ -145,6 +147,7 @@ export const METRICS = {
     labels: ['team', 'threshold'],
     max: 600
   },
+  ...LEDGER_METRICS,
 
   tollgate_auth_total: {
     ...counter,

@@ -1,4 +1,5 @@
 import type { Families } from './families.ts'
+import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
 import type { PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
@@ -71,6 +72,8 @@ export function createReader(families: Families, around: Surroundings, models: N
     set('tollgate_token_cache_evictions_total', stats.evictions)
     set('tollgate_token_cache_entries', remembered)
     set('tollgate_audit_dropped_total', around.auditDropped())
+    const ledger = around.ledger()
+    if (ledger !== null) readLedger(families, ledger)
     const { level, memory, bodyBytes } = around.load()
     set('tollgate_overload_level', level)
     set('tollgate_memory_used_ratio', memory)

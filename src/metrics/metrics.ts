@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import { Families } from './families.ts'
 import { OTHER } from './family.ts'
 import { createReader } from './gauges.ts'
+import { createLedgerCounter, type LedgerCounter } from './ledger.ts'
 import { Names, NONE } from './names.ts'
 import { createObserver } from './observe.ts'
 import { createSubjects } from './subjects.ts'
@@ -16,6 +17,8 @@ const MAX_MODELS = 500
 export interface Metrics {
   /** A step of the way out. */
   observe(exchange: Exchange): void
+  /** Told of what befalls the ledger. */
+  readonly ledger: LedgerCounter
   /** Everything, as it is now. */
   scrape(run: RunSeen): Promise<Scraped>
   /** Adds what is known of the process: event loop, heap, collections, descriptors. Once in a process. */
@@ -77,6 +80,7 @@ export function createMetrics(around: Surroundings): Metrics {
       count(exchange)
       subjects.observe(exchange)
     },
+    ledger: createLedgerCounter(families, models),
     async scrape(run) {
       refresh()
       read(run)

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly load: () => LoadSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
+  /** Null without one. */
+  readonly ledger: () => LedgerSeen | null
 }
 
 /** An issuer of the configuration. */
@@ -72,6 +74,21 @@ export interface LoadSeen {
   /** 0 to 1. */
   readonly memory: number
   readonly bodyBytes: Bytes
+}
+
+/** The ledger of usage. */
+export interface LedgerSeen {
+  readonly opens: number
+  readonly usages: number
+  readonly bytes: Bytes
+  readonly errors: number
+  /** Lines that were given up, and lines that are not written yet. */
+  readonly lost: number
+  readonly waiting: number
+  readonly oldestUnwrittenMs: Ms
+  readonly oldestUnsyncedMs: Ms
+  /** Null when it is not known. */
+  readonly diskFreeBytes: Bytes | null
 }
 
 /** What whoever runs the gate knows of it. */

@@ -117,3 +117,25 @@ t.test('however many models there are, only the latest are remembered', async t 
   t.match(estimator.complete(ended({ model: 'm-0' })), { inputTokens: 200 })
   t.match(estimator.complete(ended({ model: 'm-1' })), { inputTokens: 100 })
 })
+
+t.test('whoever counts is told of every guess, and of how far a guess would have been off', async t => {
+  const said: unknown[] = []
+  const estimator = new Estimator(
+    { onAbort: 'estimate', onMissing: 'estimate' },
+    { onGuessed: (...what) => said.push(what), onTold: (...what) => said.push(what) }
+  )
+  estimator.complete(ended())
+  estimator.complete(ended({ usage: { source: 'engine_final', inputTokens: 50, outputTokens: 25 } }))
+  // Eight bytes of a token are known now.
+  estimator.complete(ended({ usage: { source: 'engine_final', inputTokens: 100, outputTokens: 25 } }))
+  estimator.complete(ended({ usage: { source: 'engine_partial', inputTokens: 7 }, ending: 'client_left' }))
+  t.strictSame(said, [
+    ['input', 100],
+    ['output', 50],
+    ['m', 'input', 0.5],
+    ['m', 'output', 0.5],
+    ['m', 'input', 2],
+    ['m', 'output', 1],
+    ['output', 25]
+  ])
+})

@@ -8,6 +8,7 @@ import t from 'tap'
 import { verifyLedger } from '../../src/bill/verify.ts'
 import { listBoots } from '../../src/segments/folder.ts'
 import { ledgerIn, OPEN, USAGE, until, usagesIn } from '../helpers/ledger-files.ts'
+import { readScrape } from '../helpers/scrape.ts'
 import { fresh, scene } from '../helpers/two-pools.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
@@ -51,6 +52,10 @@ t.test(
     await until(() => gate.stderr().includes('usage cannot be written'))
     const refused = await s.ask()
     t.equal(refused.status, 503)
+    const now = readScrape(await (await fetch(`${s.adminUrl}/metrics`)).text())
+    t.ok((now.value('tollgate_ledger_write_errors_total') ?? 0) > 0)
+    t.ok((now.value('tollgate_ledger_queue_events') ?? 0) > 0)
+    t.ok((now.value('tollgate_ledger_oldest_unflushed_seconds') ?? 0) > 0)
     t.equal(refused.headers.get('retry-after'), '5')
     t.match(await refused.json(), { error: { code: 'ledger_unavailable' } })
     const asked = (await s.a.requests()).length

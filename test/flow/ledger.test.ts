@@ -7,6 +7,7 @@ import type { UsageEvent } from '../../src/segments/format.ts'
 import { startEngine } from '../helpers/engine.ts'
 import { runGate } from '../helpers/gate-process.ts'
 import { until, usagesIn } from '../helpers/ledger-files.ts'
+import { scrapeOf } from '../helpers/scrape.ts'
 import { fresh, open, scene } from '../helpers/two-pools.ts'
 import { openGate, world } from '../helpers/world.ts'
 
@@ -195,3 +196,37 @@ t.test(
     t.match(late.stderr(), /E314|the ledger in \/proc\/tollgate cannot be opened \(ENOENT\)/)
   }
 )
+
+t.test('the ledger shows in /metrics: its lines, how long they waited, and what of them is a guess', async t => {
+  const dir = `${t.testdir()}/usage`
+  const w = await world(t, { yaml: yamlIn(dir) })
+  const call = async (body: object) => {
+    await w.engine.script({ kind: 'json', body })
+    const answer = await w.ask(CHAT, { body: BODY })
+    await answer.text()
+    return await usageOf(dir, answer.headers.get('x-request-id'))
+  }
+  await call({ choices: [], usage: { prompt_tokens: 20, completion_tokens: 5 } })
+  const { data } = await call({ choices: [{ message: { content: 'hello' } }] })
+  t.equal(data.usage.source, 'estimated')
+  let now = await scrapeOf(w)
+  while (now.value('tollgate_ledger_oldest_unsynced_seconds') !== 0) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    now = await scrapeOf(w)
+  }
+  t.equal(now.value('tollgate_ledger_records_total', { type: 'open' }), 2)
+  t.equal(now.value('tollgate_ledger_records_total', { type: 'usage' }), 2)
+  t.ok((now.value('tollgate_ledger_bytes_total') ?? 0) > 1_000)
+  t.ok((now.value('tollgate_ledger_commit_seconds_count') ?? 0) >= 2)
+  for (const name of ['queue_events', 'oldest_unflushed_seconds', 'write_errors_total', 'dropped_total'])
+    t.equal(now.value(`tollgate_ledger_${name}`), 0, name)
+  t.ok((now.value('tollgate_ledger_disk_free_bytes') ?? 0) > 0)
+  t.equal(now.value('tollgate_estimated_tokens_total', { kind: 'input' }), data.usage.input)
+  t.equal(now.value('tollgate_estimated_tokens_total', { kind: 'output' }), data.usage.output)
+  t.equal(now.value('tollgate_estimate_ratio_count', { model: 'm', kind: 'input' }), 1)
+  t.equal(now.value('tollgate_usage_events_total', { pool: 'p', source: 'estimated', outcome: 'answered' }), 1)
+  t.equal(
+    now.value('tollgate_input_tokens_total', { team: 'team-a', model: 'm', op: 'chat' }),
+    20 + (data.usage.input ?? 0)
+  )
+})

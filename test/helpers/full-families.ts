@@ -12,6 +12,8 @@ export interface Filled {
   readonly name: MetricName
   readonly lines: number
   readonly byCallers: boolean
+  /** One without labels has one series and never folds. */
+  readonly folds: boolean
 }
 
 /** How many more label sets come than there may be. */
@@ -41,6 +43,7 @@ function fill(families: Families, name: MetricName): Filled {
   return {
     name,
     lines: series * (kind === 'histogram' ? buckets.length + 3 : 1),
+    folds: labels.length > 0,
     byCallers: labels.some(label => BY_CALLERS.includes(label))
   }
 }

@@ -6,7 +6,7 @@ const all = Object.entries<Definition>(METRICS)
 t.test('names end as Prometheus has it: _total for counters alone, and a unit where there is one', async t => {
   for (const [name, { kind }] of all) {
     t.equal(name.endsWith('_total'), kind === 'counter', name)
-    if (kind === 'histogram') t.match(name, /_(seconds|per_minute)$/, name)
+    if (kind === 'histogram') t.match(name, /_(seconds|ratio|per_minute)$/, name)
     t.notMatch(name, /_(ms|milliseconds|kb|count|sum|bucket)(_total)?$/, name)
   }
 })

@@ -25,6 +25,7 @@ function scene(around: Partial<Surroundings> = {}) {
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       auditDropped: () => 0,
+      ledger: () => null,
       ...around
     },
     new Names({ isKnown: () => true, max: 10 })

@@ -44,7 +44,8 @@ function scene() {
     keySets: () => [],
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
-    auditDropped: () => 0
+    auditDropped: () => 0,
+    ledger: () => null
   })
   return { metrics, config, read: async () => readScrape((await metrics.scrape(RUN)).text) }
 }
