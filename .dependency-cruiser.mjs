@@ -1,7 +1,7 @@
 const ROOMS =
   'accept|identify|authenticate|inspect|authorize|route|shape|meter|charge|forward|audit|metrics|refuse|mint'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|(engines|segments)/)'
+const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 import { lockFile } from '../segments/format.ts'
 import { type Lock, takeLock } from '../segments/lock.ts'
 import { Ledger, type LedgerInit } from './ledger.ts'
@@ -19,7 +19,7 @@ export function openLedger(init: LedgerInit): Ledger {
   const { dir, instance, nowMs } = init
   let lock: Lock | null = null
   try {
-    makeFolder(dir)
+    makeFolder(dir, 0o750)
     for (;;) {
       const book = { dir, instance, boot: ulid(nowMs()), nowMs }
       lock = takeLock(join(dir, lockFile(book)))
@@ -32,18 +32,5 @@ export function openLedger(init: LedgerInit): Ledger {
   } catch (err) {
     lock?.release()
     throw new LedgerError(dir, err)
-  }
-}
-
-/** Not with `recursive`, which never ends where a folder cannot be made for ENOENT, as in /proc. */
-function makeFolder(dir: string): void {
-  try {
-    mkdirSync(dir, { mode: 0o750 })
-  } catch (err) {
-    const code = err instanceof Error && 'code' in err ? err.code : null
-    if (code === 'ENOENT' && !existsSync(dirname(dir))) {
-      makeFolder(dirname(dir))
-      mkdirSync(dir, { mode: 0o750 })
-    } else if (code !== 'EEXIST' || !statSync(dir).isDirectory()) throw err
   }
 }
