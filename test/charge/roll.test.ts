@@ -3,7 +3,7 @@ import t from 'tap'
 import { type Entry, Roll } from '../../src/charge/roll.ts'
 import { SegmentWriter } from '../../src/charge/segment-writer.ts'
 import { listBoots } from '../../src/segments/folder.ts'
-import { linesIn } from '../helpers/ledger-files.ts'
+import { errorsIn, linesIn } from '../helpers/ledger-files.ts'
 import { BOOT } from '../helpers/ledger-lines.ts'
 
 function rollIn(dir: string, segmentBytes = 500): Roll {
@@ -30,6 +30,7 @@ t.test('the next segment begins when the kernel has the seal, and the name comes
   t.strictSame(isOpen(), [true, true])
   t.strictSame(callsIn(dir), [0, 0, 1], 'what goes on is named again')
   t.equal(roll.isSynced, false)
+  t.strictSame(errorsIn(dir), [], 'a reader finds nothing amiss')
   await roll.sync()
   t.strictSame(isOpen(), [false, true])
   t.equal(roll.isSynced, true)
