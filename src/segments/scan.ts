@@ -19,9 +19,25 @@ export interface Damage {
   /** From the beginning of the file. */
   readonly at: Bytes
   readonly bytes: Bytes
+  /** Of the file, from 1. */
+  readonly line: number
   /** `torn`: the last line has no end. `changed`: a line that its check does not fit. `behind`: more, after the seal. */
   readonly kind: 'torn' | 'changed' | 'behind'
+  /** What stands there, where nothing but the check of a line before it, which is gone, speaks for it or against it. */
+  readonly unproven?: LedgerLine
 }
+
+/** Where a reading may go on: behind a good line. */
+export interface Place {
+  readonly at: Bytes
+  /** What the next line is checked by. */
+  readonly crc: number
+  /** Lines before it, good or not. */
+  readonly line: number
+}
+
+/** The beginning of a segment. */
+export const BEGINNING: Place = { at: 0, crc: 0, line: 0 }
 
 /** Numbers of lines that are not there. */
 export interface Gap {
@@ -45,6 +61,8 @@ export class SegmentScan {
   firstSeq = -1
   /** Good lines, the head and the seal included. */
   lines = 0
+  /** Where the good lines of the last piece stand in the file, from 1. */
+  numbers: readonly number[] = []
   /** Where the last good line ends, and what the next one is checked by. */
   goodBytes: Bytes = 0
   crc = 0
@@ -53,10 +71,16 @@ export class SegmentScan {
   /** Why the seal does not fit what it seals; null where it does, and without one. */
   sealFault: string | null = null
   readonly #boot: string
-  readonly #digest = createDigest()
-  #before: readonly number[] = [0]
+  /** Null for who does not ask whether the seal fits. */
+  readonly #digest: Hash | null
+  #before: readonly number[]
   #rest: Buffer = Buffer.alloc(0)
-  #at: Bytes = 0
+  #at: Bytes
+  /** Lines before it. */
+  #line: number
+  #goodLine: number
+  /** The line before has nothing that the next one could be checked by. */
+  #isCheckGone = false
   /** In the middle of a line that is too long: where it began. */
   #tooLongAt: Bytes | null = null
 
@@ -64,10 +88,19 @@ export class SegmentScan {
 
   /**
    * @param boot whose lines they are
-   * @param after the number of its last line in the segment before, -1 where there is none; null where that is not known
+   * @param after the number of the last line before, -1 where there is none; null where that is not known
+   * @param from where to go on; the seal is then taken as it is
    */
-  constructor(boot: string, after: number | null = null) {
+  constructor(boot: string, after: number | null = null, from: Place | null = null) {
+    const { at, crc, line } = from ?? BEGINNING
+    this.#digest = from === null ? createDigest() : null
     this.#boot = boot
+    this.#before = [crc]
+    this.crc = crc
+    this.goodBytes = at
+    this.#at = at
+    this.#line = line
+    this.#goodLine = line
     this.lastSeq = after ?? -1
     this.#isFollowing = after !== null
   }
@@ -76,16 +109,21 @@ export class SegmentScan {
   feed(piece: Buffer): LedgerLine[] {
     const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
     const good: LedgerLine[] = []
+    const numbers: number[] = []
     let from = 0
     for (let lf = bytes.indexOf(0x0a); lf !== -1; lf = bytes.indexOf(0x0a, from)) {
-      const line = this.#line(bytes.subarray(from, lf + 1))
-      if (line !== null) good.push(line)
+      const line = this.#take(bytes.subarray(from, lf + 1))
+      if (line !== null) {
+        good.push(line)
+        numbers.push(this.#line)
+      }
       from = lf + 1
     }
+    this.numbers = numbers
     this.#rest = Buffer.from(bytes.subarray(from))
     if (this.#rest.length > MAX_LINE_BYTES) {
       this.#tooLongAt ??= this.#at
-      this.#digest.update(this.#rest)
+      this.#digest?.update(this.#rest)
       this.#at += this.#rest.length
       // Its end may say what the next line is checked by.
       this.#rest = Buffer.alloc(0)
@@ -97,7 +135,13 @@ export class SegmentScan {
   end(): void {
     const from = this.#tooLongAt ?? this.#at
     const bytes = this.#at + this.#rest.length - from
-    if (bytes > 0) this.damages.push({ at: from, bytes, kind: this.seal === null ? 'torn' : 'behind' })
+    if (bytes > 0)
+      this.damages.push({ at: from, bytes, line: this.#line + 1, kind: this.seal === null ? 'torn' : 'behind' })
+  }
+
+  /** Behind the last good line. */
+  get place(): Place {
+    return { at: this.goodBytes, crc: this.crc, line: this.#goodLine }
   }
 
   /** Of all bytes before the seal, or of all whole lines without one. */
@@ -107,16 +151,18 @@ export class SegmentScan {
 
   /** The same, to go on with. */
   digest(): Hash {
-    return this.#digest.copy()
+    return (this.#digest ?? createDigest()).copy()
   }
 
-  #line(bytes: Buffer): LedgerLine | null {
+  #take(bytes: Buffer): LedgerLine | null {
     const at = this.#tooLongAt ?? this.#at
     const isTooLong = this.#tooLongAt !== null
     this.#tooLongAt = null
     this.#at += bytes.length
-    const damage = (kind: Damage['kind']) => {
-      this.damages.push({ at, bytes: this.#at - at, kind })
+    this.#line++
+    const damage = (kind: Damage['kind'], unproven: LedgerLine | null = null) => {
+      const more = unproven === null ? {} : { unproven }
+      this.damages.push({ at, bytes: this.#at - at, line: this.#line, kind, ...more })
       return null
     }
     if (this.seal !== null) return damage('behind')
@@ -124,17 +170,21 @@ export class SegmentScan {
     const isGood = !isTooLong && stated !== null && line !== null && computed.includes(stated)
     const seq = isGood ? seqOf(line.id, this.#boot) : -1
     if (!isGood || seq <= this.lastSeq) {
-      this.#digest.update(bytes)
+      this.#digest?.update(bytes)
       // Whichever of its bytes were changed: those of the check itself, or others.
       this.#before = stated === null ? computed : [...computed, stated]
-      return damage('changed')
+      const isUnproven = this.#isCheckGone && !isTooLong && line !== null && seqOf(line.id, this.#boot) > this.lastSeq
+      this.#isCheckGone = stated === null
+      return damage('changed', isUnproven ? line : null)
     }
+    this.#isCheckGone = false
     this.#before = [stated]
     this.crc = stated
     this.#note(line, seq)
     if (line.type === 'tollgate.seal.v1') this.#seal(line)
-    else this.#digest.update(bytes)
+    else this.#digest?.update(bytes)
     this.goodBytes = this.#at
+    this.#goodLine = this.#line
     return line
   }
 
@@ -149,6 +199,7 @@ export class SegmentScan {
 
   #seal(seal: Seal): void {
     this.seal = seal
+    if (this.#digest === null) return
     const { lines, first, last, sha256, chain } = seal.data
     const own = this.sha256()
     if (sha256 !== own) this.sealFault = 'its bytes are not those that were sealed'

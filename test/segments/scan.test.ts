@@ -61,7 +61,7 @@ t.test('however much is missing at the end, what is there is read, and that some
       )
       t.equal(scan.seal, null)
       const torn = length - scan.goodBytes
-      t.strictSame(scan.damages, torn === 0 ? [] : [{ at: scan.goodBytes, bytes: torn, kind: 'torn' }])
+      t.strictSame(scan.damages, torn === 0 ? [] : [{ at: scan.goodBytes, bytes: torn, line: ends + 1, kind: 'torn' }])
       t.equal(scan.goodBytes, bytes.subarray(0, length).lastIndexOf('\n') + 1)
     }),
     { numRuns: 100 }
@@ -127,8 +127,32 @@ t.test('a line without an end is not held for ever', async t => {
   lines += scan.feed(Buffer.from('\n')).length
   scan.end()
   t.equal(lines, 2)
-  t.strictSame(scan.damages, [{ at: bytes.length, bytes: 2_000_001, kind: 'changed' }])
+  t.strictSame(scan.damages, [{ at: bytes.length, bytes: 2_000_001, line: 3, kind: 'changed' }])
 })
+
+t.test(
+  'a reading that was left goes on behind its last good line, and tells of damage by the line of the file',
+  async t => {
+    const { bytes, lines } = segmentBytes({ lines: Array.from({ length: 9 }, () => openLine) })
+    bytes[bytes.indexOf('u-1', bytes.length >> 1)] = 0x58
+    for (let cut = 0; cut <= bytes.length; cut += 97) {
+      const first = new SegmentScan(BOOT, -1)
+      const read = first.feed(Buffer.from(bytes.subarray(0, cut)))
+      const { lastSeq: seq, place } = first
+      const rest = new SegmentScan(BOOT, seq, place)
+      read.push(...rest.feed(Buffer.from(bytes.subarray(place.at))))
+      rest.end()
+      t.equal(read.length, lines.length - 1)
+      t.strictSame([...first.numbers, ...rest.numbers], [1, 2, 3, 4, 5, 6, 8, 9, 10, 11])
+      t.notSame(rest.seal, null)
+      const told = [...first.damages.filter(({ at }) => at < place.at), ...rest.damages]
+      t.strictSame(
+        told.map(({ line, kind }) => ({ line, kind })),
+        [{ line: 7, kind: 'changed' }]
+      )
+    }
+  }
+)
 
 t.test('a file is read piece by piece, each line once', async t => {
   const file = `${t.testdir()}/segment`
