@@ -20,6 +20,7 @@ Commands:
   explain --config FILE --token TOKEN --path PATH [--method POST] [--model NAME]
                            show what each room decides about a request, and why
   probe --config FILE      ask every engine what it is, what it serves and what its port opens
+  usage report --dir DIR   add up usage by team, subject, model, day, and what it costs
   usage verify --dir DIR   say whether the ledger of usage is whole
   token                    make a key set and sign test tokens
   healthcheck [--url URL]  ask a running gate whether it is alive

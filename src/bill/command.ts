@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util'
+import { runReport } from './report-command.ts'
 import { type LedgerFinding, type Verified, verifyLedger } from './verify.ts'
 
-const HELP = `Usage: tollgate usage verify --dir DIR [--format text|json]
+const HELP = `Usage: tollgate usage COMMAND [OPTIONS]
+
+Commands:
+  report          add up usage, and what it costs
+  verify          say whether the ledger is whole
+
+'tollgate usage COMMAND --help' tells more.
+`
+
+const VERIFY_HELP = `Usage: tollgate usage verify --dir DIR [--format text|json]
 
 Reads the whole ledger in a folder and says whether every line of it is there and is what was written: checks of lines,
 seals and chains of segments, numbers that are missing, calls that were opened and have no usage. Changes nothing; gates may
@@ -21,6 +31,7 @@ export async function runUsage(
 ): Promise<0 | 1 | 2> {
   const [command, ...rest] = argv
   if (command === 'verify') return runVerify(rest, out)
+  if (command === 'report') return runReport(rest, out)
   const isHelp = command === 'help' || command === '--help' || command === '-h'
   ;(isHelp ? out.stdout : out.stderr).write(HELP)
   return isHelp ? 0 : 2
@@ -39,13 +50,13 @@ function runVerify(
     }
   })
   if (values.help) {
-    stdout.write(HELP)
+    stdout.write(VERIFY_HELP)
     return 0
   }
   const { dir, format } = values
   if (dir === undefined || (format !== 'text' && format !== 'json')) {
     const why = dir === undefined ? '--dir DIR is missing' : '--format is text or json'
-    stderr.write(`tollgate usage verify: ${why}.\n${HELP}`)
+    stderr.write(`tollgate usage verify: ${why}.\n${VERIFY_HELP}`)
     return 2
   }
   let verified: Verified

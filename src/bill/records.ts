@@ -7,12 +7,17 @@ export const QUARTER_MS: Ms = 900_000
 /** Quarters of an hour since the epoch. */
 export type Quarter = number
 
-/** What is counted. `…_told`: how many records say the number at all; none of them: it is not known, which is not 0. */
+/**
+ * What is counted. `…_told`: how many records say the number at all; none of them: it is not known, which is not 0. Of calls
+ * that an engine took: `untold` ones say nothing, `tokenless` ones no tokens, `soundless` ones no sound.
+ */
 export const COLUMNS = [
   'requests',
   'errors',
   'rejected',
   'untold',
+  'tokenless',
+  'soundless',
   'input',
   'input_told',
   'cached',
@@ -48,8 +53,8 @@ const MAX = 1_000_000_000_000
 /**
  * Reads what a record adds to the sums. Its time is when the call ended.
  *
- * A call that no pool took has no model: its caller may have written anything. What was found in a cache is no more than the
- * input that it is a part of. Sound counts in whole milliseconds, each record rounded by itself.
+ * A call that no pool took has no model: its caller may have written anything. What was found in a cache is a part of the
+ * input, and no more than it. Sound counts in whole milliseconds, each record rounded by itself.
  *
  * @returns null for a record whose numbers make no sense
  */
@@ -63,9 +68,11 @@ export function readUsage({ time, data }: UsageEvent): Entry | null {
   const { input = null, output = null, reasoning_output: reasoning = null, cached_input: cache = null } = usage
   const numbers = [input, output, reasoning, cache, audioMs]
   if (!numbers.every(number => number === null || isCount(number))) return null
-  const cached = cache === null || input === null ? cache : Math.min(cache, input)
+  const cached = cache === null || input === null ? null : Math.min(cache, input)
+  const requests = usage.requests ?? 1
   const isRejected = outcome === 'rejected'
-  const isUntold = !isRejected && input === null && output === null && audioMs === null
+  const isTokenless = !isRejected && input === null && output === null
+  const isSoundless = !isRejected && audioMs === null
   const told = (number: number | null) => (number === null ? 0 : 1)
   return {
     quarter,
@@ -78,10 +85,12 @@ export function readUsage({ time, data }: UsageEvent): Entry | null {
       source: usage.source
     },
     sums: {
-      requests: usage.requests ?? 1,
-      errors: outcome === 'completed' || outcome === 'client_closed' ? 0 : 1,
-      rejected: isRejected ? 1 : 0,
-      untold: isUntold ? 1 : 0,
+      requests,
+      errors: outcome === 'completed' || outcome === 'client_closed' ? 0 : requests,
+      rejected: isRejected ? requests : 0,
+      untold: isTokenless && isSoundless ? requests : 0,
+      tokenless: isTokenless ? requests : 0,
+      soundless: isSoundless ? requests : 0,
       input: input ?? 0,
       input_told: told(input),
       cached: cached ?? 0,

@@ -1,4 +1,5 @@
-import { loadConfig } from './load.ts'
+import { type LoadResult, loadConfig } from './load.ts'
+import { loadPrices, type PricesResult } from './prices.ts'
 import { reportJson, reportText } from './report.ts'
 
 /** What `tollgate check` is given. */
@@ -11,21 +12,38 @@ export interface CheckInit {
   readonly color: boolean
 }
 
-/** Runs `tollgate check`. @returns 0 without errors, 1 with some, 2 when the file cannot be read */
+/**
+ * Runs `tollgate check`: the file, and the price file that it names.
+ * @returns 0 without errors, 1 with some, 2 when the file cannot be read
+ */
 export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit): 0 | 1 | 2 {
   const result = loadConfig(file, env)
-  if (format === 'json') stdout.write(reportJson(file, result))
-  else (result.text === null ? stderr : stdout).write(reportText(result, { color }))
-  if (!result.ok) return result.text === null ? 2 : 1
-  if (format === 'text') {
+  const prices = pricesOf(result)
+  const isFine = result.ok && prices?.ok !== false
+  if (format === 'json') {
+    stdout.write(reportJson(file, { ok: isFine, faults: [...result.faults, ...(prices?.faults ?? [])] }))
+  } else {
+    const out = result.text === null ? stderr : stdout
+    out.write(reportText(result, { color }))
+    if (prices !== null) out.write(reportText({ ...prices, secrets: [] }, { color }))
+  }
+  if (!isFine) return result.text === null ? 2 : 1
+  if (format === 'text' && result.ok) {
     const { authenticate, route } = result.config
     const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`
     const parts = [
       count(authenticate.issuers.length, 'issuer'),
       count(route.pools.size, 'pool'),
-      count(route.teams.size, 'team')
+      count(route.teams.size, 'team'),
+      ...(prices?.ok === true ? [count(prices.prices.prices.length, 'price')] : [])
     ]
     stdout.write(`${file}: fine (${parts.join(', ')})\n`)
   }
   return 0
+}
+
+/** The gate does not read them: one that could not start for a price would be worse than one without. */
+function pricesOf(result: LoadResult): PricesResult | null {
+  const file = result.ok ? result.config.bill.prices : null
+  return file === null ? null : loadPrices(file)
 }

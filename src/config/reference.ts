@@ -89,7 +89,7 @@ function relax(value: unknown): unknown {
 }
 
 function isOurFormat(format: unknown): boolean {
-  return format === 'network' || format === 'key-url' || format === 'target-url'
+  return format === 'network' || format === 'time-zone' || format === 'key-url' || format === 'target-url'
 }
 
 if (import.meta.main) {

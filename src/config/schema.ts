@@ -6,7 +6,8 @@ import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.t
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
-import { type ChargeOptions, chargeOptions, MeteringSchema } from '../charge/options.ts'
+import { type BillOptions, BillSchemaParts, billOptions } from '../bill/options.ts'
+import { type ChargeOptions, chargeOptions, MeteringSchemaParts } from '../charge/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
 import type { UsageMode } from '../engines/usage.ts'
 import {
@@ -92,7 +93,12 @@ export const FileSchema = Type.Object(
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
-    metering: MeteringSchema,
+    metering: Type.Optional(
+      Type.Object(
+        { ...MeteringSchemaParts, ...BillSchemaParts },
+        { additionalProperties: false, description: 'The ledger of usage. Absent: no usage is written.' }
+      )
+    ),
     audit: AuditSchema,
     metrics: MetricsSchema,
     alerts: AlertsSchema
@@ -117,6 +123,7 @@ export interface Config {
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
   readonly charge: ChargeOptions | null
+  readonly bill: BillOptions
   readonly audit: AuditOptions
   readonly metrics: MetricsOptions
   /** `sha256:…` of the file with its defaults, secrets masked. */
@@ -171,6 +178,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
       )
     },
     charge: chargeOptions(yaml.metering, absolute),
+    bill: billOptions(yaml.metering, absolute),
     audit: auditOptions(yaml.audit, absolute),
     metrics: metricsOptions(yaml.metrics, yaml.alerts),
     hash

@@ -14,11 +14,11 @@ forbidden.addSubnet('fe80::', 10, 'ipv6')
 forbidden.addAddress('::', 'ipv6')
 
 /**
- * Compares a value with the schema of the file and puts its defaults in place.
+ * Compares a value with the schema of its file, the configuration's unless given, and puts its defaults in place.
  * @returns every difference, in the words of the person who edits the file
  */
-export function checkShape(value: unknown): readonly Finding[] {
-  const validate = compile()
+export function checkShape(value: unknown, schema: object = FileSchema): readonly Finding[] {
+  const validate = compile(schema)
   if (validate(value)) return []
   const errors = validate.errors ?? []
   return errors.filter(error => !isEchoOfUnion(error, errors)).map(error => findingFrom(error, value))
@@ -29,15 +29,16 @@ export function isSecretPath(path: Path): boolean {
   return schemasAt(FileSchema as unknown as Schema, path).some(schema => schema.secret === true)
 }
 
-function compile(): ValidateFunction {
+function compile(schema: object): ValidateFunction {
   const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, coerceTypes: false })
   ajv.addFormat('network', isNetwork)
+  ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat(
     'key-url',
     text => isPlainUrl(text) && (text.startsWith('https:') || LOOPBACK.test(new URL(text).hostname))
   )
   ajv.addFormat('target-url', text => isPlainUrl(text) && !/[?#]/.test(text) && new URL(text).pathname === '/')
-  return ajv.compile(FileSchema)
+  return ajv.compile(schema)
 }
 
 function isNetwork(text: string): boolean {
@@ -45,6 +46,14 @@ function isNetwork(text: string): boolean {
   const family = isIP(address)
   if (family === 0 || more !== undefined) return false
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }) !== null
+  } catch {
+    return false
+  }
 }
 
 function isPlainUrl(text: string): boolean {

@@ -44,8 +44,9 @@ t.test('wrong usage, and a folder that is none, are another matter', async t => 
   t.match(await run('verify'), { code: 2, stderr: /--dir DIR is missing/ })
   t.match(await run('verify', '--dir', 'x', '--format', 'csv'), { code: 2, stderr: /--format is text or json/ })
   t.match(await run('verify', '--dir', `${t.testdir()}/none`), { code: 2, stderr: /cannot be read \(ENOENT\)/ })
-  t.match(await run('rob'), { code: 2, stderr: /^Usage: tollgate usage verify/ })
-  t.match(await run('--help'), { code: 0, stdout: /^Usage: tollgate usage verify/ })
+  t.match(await run('rob'), { code: 2, stderr: /^Usage: tollgate usage COMMAND/ })
+  t.match(await run('--help'), { code: 0, stdout: /report [\s\S]*verify / })
+  t.match(await run('report', '--help'), { code: 0, stdout: /^Usage: tollgate usage report/ })
   t.match(await run('verify', '--help'), { code: 0, stdout: /^Usage: tollgate usage verify/ })
 })
 

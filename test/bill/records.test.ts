@@ -14,6 +14,8 @@ t.test('a record adds what it says, in the quarter of an hour in which its call 
       errors: 0,
       rejected: 0,
       untold: 0,
+      tokenless: 0,
+      soundless: 0,
       input: 9,
       input_told: 1,
       cached: 4,
@@ -43,6 +45,7 @@ t.test('the model of a call that no pool took is its caller’s word, and stands
 
 t.test('a part that came from a cache is no more than the whole', async t => {
   t.match(sums({ usage: { input: 3, cached_input: 7 } }), { input: 3, cached: 3 })
+  t.match(sums({ usage: { input: null, cached_input: 7 } }), { cached: 0, cached_told: 0 })
 })
 
 t.test('numbers that make no sense are refused as a whole', async t => {
