@@ -1,6 +1,8 @@
 const ROOMS =
   'accept|identify|authenticate|inspect|authorize|route|shape|meter|charge|forward|audit|metrics|refuse|mint'
 const room = `^src/(${ROOMS})/`
+/** The bill answers a route, and is otherwise beside the path. */
+const hinged = `^src/(${ROOMS}|bill)/`
 const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
@@ -23,7 +25,7 @@ export default {
     {
       name: 'only-the-hinge-knows-fastify',
       severity: 'error',
-      from: { path: room, pathNot: '/(plugin|server-options)\\.ts$' },
+      from: { path: hinged, pathNot: '/(plugin|server-options)\\.ts$' },
       to: { path: '^(node_modules/)?(fastify|fastify-plugin)(/|$)' }
     },
     {
@@ -54,7 +56,7 @@ export default {
       name: 'config-composes-options-only',
       severity: 'error',
       from: { path: '^src/config/' },
-      to: { path: room, pathNot: '/options\\.ts$' }
+      to: { path: hinged, pathNot: '/(options|money)\\.ts$' }
     },
     {
       name: 'the-probe-knows-the-configuration-alone',

@@ -4,6 +4,8 @@ import accept, { type SettleStep } from './accept/plugin.ts'
 import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
 import authenticate from './authenticate/plugin.ts'
 import authorize from './authorize/plugin.ts'
+import bill from './bill/plugin.ts'
+import type { Teller } from './bill/teller.ts'
 import type { Charger } from './charge/charger.ts'
 import charge from './charge/plugin.ts'
 import { GateError } from './errors.ts'
@@ -37,6 +39,8 @@ export interface AppDeps {
   readonly bodies: BodyBudget
   /** The ledger; null without one. */
   readonly charger: Charger | null
+  /** Tells what was used; null without a ledger. */
+  readonly teller: Teller | null
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
   /** Counts a settled exchange. */
@@ -83,6 +87,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(authenticate, { verifierOf: exchange => rulesOf(exchange).verifier })
     await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })
     await gated.register(authorize, { policyOf: exchange => rulesOf(exchange).policy })
+    await gated.register(bill, {
+      teller: deps.teller,
+      assertServed: exchange => {
+        rulesOf(exchange).table.modelsOf(exchange.identity)
+      }
+    })
     await gated.register(route, {
       tableOf: exchange => rulesOf(exchange).table,
       mayUseModel: (exchange, model) => rulesOf(exchange).policy.mayUseModel(exchange.identity, model),

@@ -177,6 +177,21 @@ export const CODES = {
     message: 'The gate cannot write down what is used at the moment.'
   },
 
+  TOLLGATE_BILL_OFF: {
+    status: 503,
+    fault: 'load',
+    type: 'server_error',
+    code: 'usage_unavailable',
+    message: 'This gate keeps no ledger of usage.',
+    shouldRetry: false
+  },
+  TOLLGATE_BILL_UNAVAILABLE: {
+    ...overloaded,
+    code: 'usage_unavailable',
+    retryAfterSec: 5,
+    message: 'The gate cannot tell what was used at the moment.'
+  },
+
   TOLLGATE_FORWARD_UNREACHABLE: { ...unavailable, message: 'The engine cannot be reached.' },
   TOLLGATE_FORWARD_CONNECT: { ...unavailable, message: 'No connection to the engine came about in time.' },
   TOLLGATE_FORWARD_SOCKETS: { ...unavailable, fault: 'gate', message: 'The gate cannot open another connection.' },

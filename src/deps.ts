@@ -12,6 +12,7 @@ import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
+import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
@@ -74,6 +75,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
   const pools = new Map<string, Pool>()
+  const teller =
+    first.charge === null ? null : createTeller({ dir: first.charge.dir, timeZone: first.bill.timeZone, log })
   let isStarted = false
   let config: Config
   let rules: Rules
@@ -157,6 +160,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       overload,
       bodies,
       charger: book?.charger ?? null,
+      teller,
       audit: exchange => sink.write(auditRecord(exchange)),
       observe: metrics.observe
     },
@@ -172,6 +176,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     start() {
       isStarted = true
       book?.start()
+      teller?.start()
       overload.start()
       authenticator.start()
       learner.start()
@@ -187,6 +192,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.close()
       authenticator.close()
       transport.close()
+      await teller?.close()
       await book?.close()
       await sink.close()
     }

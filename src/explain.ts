@@ -17,7 +17,7 @@ decides and why. Nothing is sent to an engine but the question for its models, w
 Options:
   --config FILE      the configuration
   --token TOKEN      the caller's token; '-' reads it from standard input
-  --method METHOD    default POST (GET for /v1/models)
+  --method METHOD    default POST (GET for /v1/models and /v1/me/…)
   --path PATH        for example /v1/chat/completions
   --model NAME       the model that the body names
   --body FILE        the whole body instead; '-' is not allowed together with --token -
@@ -97,6 +97,14 @@ export async function explain(world: World, question: Question): Promise<readonl
       () => rules.policy.authorize(identity, call),
       () => ({ scopes: [...identity.scopes] })
     )
+    if (call.operation === 'usage') {
+      await walk(
+        'bill',
+        () => rules.table.modelsOf(identity),
+        () => ({ answer: 'the gate tells it itself', team: identity.team, sub: identity.sub })
+      )
+      return steps
+    }
     if (call.operation === 'models' || call.operation === 'model') {
       const models = rules.table.modelsOf(identity).filter(model => rules.policy.mayUseModel(identity, model))
       await walk(
@@ -192,7 +200,7 @@ export async function runExplain(
   out.stderr.write(reportFile(file, loaded))
   if (!loaded.ok) return 2
 
-  const method = values.method ?? (path.startsWith('/v1/models') ? 'GET' : 'POST')
+  const method = values.method ?? (/^\/v1\/(?:models|me\/)/.test(path) ? 'GET' : 'POST')
   let question: Question
   try {
     const body = values.body === undefined ? defaultBody(method, values.model) : readInput(values.body)

@@ -35,6 +35,7 @@ t.test('a code is named after the room that throws it', async t => {
     'FORWARD',
     'METER',
     'CHARGE',
+    'BILL',
     'MINT'
   ]
   for (const code of Object.keys(CODES)) {
