@@ -67,6 +67,13 @@ t.test('the list of models is explained with its names', async t => {
   t.match(out, /the gate lists the models itself {2}models=m\n/)
 })
 
+t.test('the question for one’s own usage is explained as what the gate answers itself', async t => {
+  const { run, file, token } = await scene(t)
+  const { code, out } = await run('--config', file, '--token', token, '--path', '/v1/me/usage')
+  t.equal(code, 0)
+  t.match(out, /bill +pass +answer=the gate tells it itself/)
+})
+
 t.test('a whole body is explained from a file', async t => {
   const { dir, file, token, run } = await scene(t)
   const { code, out } = await run('--config', file, '--token', token, '--path', CHAT, '--body', `${dir}/duplicate.json`)

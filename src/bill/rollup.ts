@@ -95,6 +95,8 @@ const TOTALS = COLUMNS.map(name => `SUM(s.${name}) AS ${name}`).join(', ')
 export class Rollup {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
+  /** Most segments are done, and stay so. */
+  readonly #done = new Map<string, Cursor>()
 
   /** @param file or `:memory:` @throws RollupError */
   constructor(file: string) {
@@ -131,10 +133,16 @@ export class Rollup {
 
   /** How far a segment is, or null when nothing of it is here. */
   cursor(at: Pick<Cursor, 'instance' | 'boot' | 'number'>): Cursor | null {
+    const { instance, boot, number } = at
+    const name = `${instance}-${boot}-${number}`
+    const known = this.#done.get(name)
+    if (known !== undefined) return known
     const row = this.#segment(at)
     if (row === undefined) return null
-    const { instance, boot, number } = at
-    return { instance, boot, number, at: row.at, crc: row.crc, line: row.line, seq: row.seq, isDone: row.done !== 0 }
+    const { at: place, crc, line, seq } = row
+    const cursor: Cursor = { instance, boot, number, at: place, crc, line, seq, isDone: row.done !== 0 }
+    if (cursor.isDone) this.#done.set(name, cursor)
+    return cursor
   }
 
   /**
