@@ -123,6 +123,7 @@ t.test(
     t.match(open('POST', '/v1/chat/completions'), { code: 'E306', message: /served already, as chat of vllm/ })
     t.match(open('GET', '/v1/models'), { code: 'E306' })
     t.match(open('GET', '/v1/models/x'), { code: 'E306' })
+    t.match(open('GET', '/v1/me/usage'), { code: 'E306' })
     t.match(open('POST', '/v1/load_lora_adapter'), { code: 'E312', message: /an administration route of vllm/ })
     t.match(open('GET', '/metrics'), { code: 'E312', message: /asked by the gate alone/ })
 
