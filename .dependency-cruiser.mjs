@@ -69,6 +69,18 @@ export default {
       to: { path: '^src/', pathNot: ['^src/(bill|config)/', vocabulary] }
     },
     {
+      name: 'the-export-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/export/' },
+      to: { path: '^src/', pathNot: ['^src/(export|config)/', vocabulary] }
+    },
+    {
+      name: 'postgres-lives-in-export',
+      severity: 'error',
+      from: { pathNot: '^src/export/' },
+      to: { path: 'node_modules/(pg|@types/pg)/' }
+    },
+    {
       name: 'nothing-on-the-path-knows-the-demo',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/demo/' },

@@ -6,6 +6,7 @@ import { runUsage } from './bill/command.ts'
 import { runCheck } from './config/check.ts'
 import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
+import { runExport } from './export/command.ts'
 import { runToken } from './mint/token-command.ts'
 import { runProbe } from './probe/command.ts'
 import { serve } from './serve.ts'
@@ -21,6 +22,8 @@ Commands:
                            show what each room decides about a request, and why
   probe --config FILE      ask every engine what it is, what it serves and what its port opens
   usage verify --dir DIR   say whether the ledger of usage is whole
+  usage export --config FILE --sink NAME [--follow]
+                           ship usage to a sink: an HTTP endpoint or PostgreSQL
   token                    make a key set and sign test tokens
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
@@ -64,6 +67,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'probe':
       return await runProbe(rest, { stdout, stderr, env })
     case 'usage':
+      if (rest[0] === 'export') return await runExport(rest.slice(1), { stdout, stderr, env })
       return await runUsage(rest, { stdout, stderr })
     case 'token':
       return await runToken(rest, { stdout, stderr })

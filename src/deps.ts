@@ -14,6 +14,7 @@ import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
 import { openBook } from './charge/book.ts'
 import type { Config } from './config/load.ts'
+import { createShipping, type SinkStatus } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
@@ -74,6 +75,9 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
   const pools = new Map<string, Pool>()
+  const sinks = first.sinks.filter(({ by }) => by === 'gate')
+  const shipping =
+    first.charge === null || sinks.length === 0 ? null : createShipping({ dir: first.charge.dir, sinks, nowMs, log })
   let isStarted = false
   let config: Config
   let rules: Rules
@@ -94,7 +98,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       bodyBytes: bodies.heldBytes
     }),
     auditDropped: () => sink.dropped,
-    ledger: () => book?.stats ?? null
+    ledger: () => book?.stats ?? null,
+    sinks: () => shipping?.status() ?? []
   })
   const book = first.charge === null ? null : openBook(first.charge, { nowMs, log, events: metrics.ledger })
 
@@ -166,12 +171,14 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
         const { name, ready, ageMs, lastError, kids } = set.status()
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
-      loadCheck()
+      loadCheck(),
+      ...(shipping?.status() ?? []).map(sinkCheck)
     ],
     follow,
     start() {
       isStarted = true
       book?.start()
+      shipping?.start()
       overload.start()
       authenticator.start()
       learner.start()
@@ -188,9 +195,16 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       authenticator.close()
       transport.close()
       await book?.close()
+      // Everything is on the disk now.
+      await shipping?.close()
       await sink.close()
     }
   }
+}
+
+/** A sink that is away holds up nobody: its records wait on the disk. */
+function sinkCheck({ name, ...detail }: SinkStatus): Check {
+  return { name: `sink ${name}`, ok: true, detail: { ...detail } }
 }
 
 function learnedPools({ route }: Config): readonly LearnedPool[] {

@@ -11,6 +11,8 @@ Options:
   --dir DIR       the folder, as in 'metering.dir'
   --format        text (default) or json
 
+'tollgate usage export --help' tells how to ship it.
+
 Exit codes: 0 nothing is missing or changed, 1 something is, 2 wrong usage, or the folder cannot be read.
 `
 

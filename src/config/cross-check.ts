@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
+import { SINK_NAME } from '../export/options.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
 
 type Loose = { readonly [key: string]: unknown }
@@ -20,7 +21,8 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkTeams(root),
     ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
     ...checkFiles(root, file),
-    ...checkLedger(mapOf(root.metering), file)
+    ...checkLedger(mapOf(root.metering), file),
+    ...checkSinks(mapOf(mapOf(root.metering).sinks))
   ]
 }
 
@@ -218,6 +220,19 @@ function checkLedger({ dir }: Loose, file: string): Finding[] {
   }
 }
 
+function checkSinks(sinks: Loose): Finding[] {
+  return Object.entries(sinks).flatMap(([name, item]) => {
+    const at: Path = ['metering', 'sinks', name]
+    const findings: Finding[] = []
+    if (!SINK_NAME.test(name))
+      findings.push({ ...error('E315', at, 'a sink is named by up to 64 letters, digits and _ -'), at: 'key' })
+    const { http, postgres } = mapOf(item)
+    if ((http === undefined) === (postgres === undefined))
+      findings.push({ ...error('E316', at, `metering.sinks.${name} needs either "http" or "postgres"`), at: 'key' })
+    return findings
+  })
+}
+
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */
 export function filesOf(value: unknown, file: string): readonly string[] {
   return namedFiles(mapOf(value)).map(([, text]) => resolve(dirname(file), text))
@@ -229,6 +244,9 @@ function namedFiles(root: Loose): readonly (readonly [Path, string])[] {
     ...['cert', 'key', 'client_ca'].map(name => [['server', 'tls', name], tls[name]] as const),
     ...eachTarget(root).flatMap(([path, target]) =>
       ['ca', 'cert', 'key'].map(name => [[...path, name], target[name]] as const)
+    ),
+    ...Object.entries(mapOf(mapOf(root.metering).sinks)).flatMap(([name, sink]) =>
+      ['http', 'postgres'].map(kind => [['metering', 'sinks', name, kind, 'ca'], mapOf(mapOf(sink)[kind]).ca] as const)
     )
   ]
   return named.flatMap(([path, text]) => (typeof text === 'string' ? [[path, text] as const] : []))

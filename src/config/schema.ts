@@ -9,6 +9,7 @@ import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema
 import { type ChargeOptions, chargeOptions, MeteringSchema } from '../charge/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
 import type { UsageMode } from '../engines/usage.ts'
+import { type SinkOptions, SinksSchema, sinkOptions } from '../export/options.ts'
 import {
   type ForwardOptions,
   HEARTBEAT_MS,
@@ -63,6 +64,13 @@ const PoolSchema = Type.Object(
   { additionalProperties: false, description: 'A pool of engines that serve the same.' }
 )
 
+const MeteringWithSinksSchema = Type.Optional(
+  Type.Object(
+    { ...MeteringSchema.properties, sinks: SinksSchema },
+    { additionalProperties: false, description: 'The ledger of usage. Absent: no usage is written.' }
+  )
+)
+
 /** The whole file. The order of the keys is the order of the reference. */
 export const FileSchema = Type.Object(
   {
@@ -92,7 +100,7 @@ export const FileSchema = Type.Object(
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
-    metering: MeteringSchema,
+    metering: MeteringWithSinksSchema,
     audit: AuditSchema,
     metrics: MetricsSchema,
     alerts: AlertsSchema
@@ -117,6 +125,7 @@ export interface Config {
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
   readonly charge: ChargeOptions | null
+  readonly sinks: readonly SinkOptions[]
   readonly audit: AuditOptions
   readonly metrics: MetricsOptions
   /** `sha256:…` of the file with its defaults, secrets masked. */
@@ -171,6 +180,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
       )
     },
     charge: chargeOptions(yaml.metering, absolute),
+    sinks: sinkOptions(yaml.metering?.sinks ?? {}, path => readFileSync(absolute(path), 'utf8')),
     audit: auditOptions(yaml.audit, absolute),
     metrics: metricsOptions(yaml.metrics, yaml.alerts),
     hash

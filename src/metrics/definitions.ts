@@ -250,6 +250,23 @@ export const METRICS = {
     help: 'Lines of the audit log that were given up because the disk took nothing.',
     labels: []
   },
+  tollgate_export_lag_seconds: {
+    ...gauge,
+    help:
+      'How old the oldest usage is that is on its way to a sink of metering.sinks; 0 when all is there. Of the gate that ' +
+      'ships to it; others stand by.',
+    labels: ['sink']
+  },
+  tollgate_export_failures_total: {
+    ...counter,
+    help: 'Tries to ship usage to a sink that failed; they are made again.',
+    labels: ['sink']
+  },
+  tollgate_export_records_total: {
+    ...counter,
+    help: 'Usages that a sink has taken, or has refused for what they say: those are in its file of dead letters.',
+    labels: ['sink', 'result']
+  },
   tollgate_metric_series_dropped_total: {
     ...counter,
     help: 'Values that were counted under other because their metric has all the series that it may have.',

@@ -50,6 +50,15 @@ export function createReader(families: Families, around: Surroundings, models: N
     }
   }
 
+  function readSinks(): void {
+    for (const { name, isOurs, lagMs, failures, shipped, dead } of around.sinks()) {
+      if (isOurs) families.of('tollgate_export_lag_seconds').at(name).value = lagMs / 1000
+      families.of('tollgate_export_failures_total').at(name).value = failures
+      families.of('tollgate_export_records_total').at(name, 'taken').value = shipped
+      families.of('tollgate_export_records_total').at(name, 'refused').value = dead
+    }
+  }
+
   function readRun({ isDraining, reload }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
@@ -64,6 +73,7 @@ export function createReader(families: Families, around: Surroundings, models: N
     for (const pool of around.pools()) readPool(pool)
     readCalls()
     readKeys()
+    readSinks()
     readRun(run)
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
@@ -92,6 +102,7 @@ const READ = [
   'tollgate_jwks_refresh_total',
   'tollgate_jwks_last_success_timestamp_seconds',
   'tollgate_jwks_keys',
+  'tollgate_export_lag_seconds',
   'tollgate_config_info'
 ] as const
 

@@ -23,6 +23,7 @@ export interface Surroundings {
   readonly auditDropped: () => number
   /** Null without one. */
   readonly ledger: () => LedgerSeen | null
+  readonly sinks: () => Iterable<SinkSeen>
 }
 
 /** An issuer of the configuration. */
@@ -89,6 +90,17 @@ export interface LedgerSeen {
   readonly oldestUnsyncedMs: Ms
   /** Null when it is not known. */
   readonly diskFreeBytes: Bytes | null
+}
+
+/** A sink that usage is shipped to. */
+export interface SinkSeen {
+  readonly name: string
+  /** Another gate may ship to it meanwhile. */
+  readonly isOurs: boolean
+  readonly lagMs: Ms
+  readonly failures: number
+  readonly shipped: number
+  readonly dead: number
 }
 
 /** What whoever runs the gate knows of it. */

@@ -26,6 +26,7 @@ function scene(around: Partial<Surroundings> = {}) {
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       auditDropped: () => 0,
       ledger: () => null,
+      sinks: () => [],
       ...around
     },
     new Names({ isKnown: () => true, max: 10 })
@@ -98,4 +99,19 @@ t.test('what the gate itself has to do shows', async t => {
   t.equal(now.value('tollgate_overload_level'), 1)
   t.equal(now.value('tollgate_memory_used_ratio'), 0.5)
   t.equal(now.value('tollgate_body_bytes'), 10)
+})
+
+t.test('sinks: how late they are, by the gate that ships, and what has come of records', async t => {
+  const sink = { name: 'lake', isOurs: true, lagMs: 2_500, failures: 3, shipped: 40, dead: 2 }
+  let sinks = [sink, { ...sink, name: 'other', isOurs: false }]
+  const read = scene({ sinks: () => sinks })
+  let now = await read()
+  t.equal(now.value('tollgate_export_lag_seconds', { sink: 'lake' }), 2.5)
+  t.equal(now.value('tollgate_export_lag_seconds', { sink: 'other' }), undefined, 'another gate knows')
+  t.equal(now.value('tollgate_export_failures_total', { sink: 'lake' }), 3)
+  t.equal(now.value('tollgate_export_records_total', { sink: 'lake', result: 'taken' }), 40)
+  t.equal(now.value('tollgate_export_records_total', { sink: 'lake', result: 'refused' }), 2)
+  sinks = [{ ...sink, isOurs: false }]
+  now = await read()
+  t.strictSame(now.series('tollgate_export_lag_seconds'), [], 'it has passed on to another gate')
 })

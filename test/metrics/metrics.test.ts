@@ -45,7 +45,8 @@ function scene() {
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     auditDropped: () => 0,
-    ledger: () => null
+    ledger: () => null,
+    sinks: () => []
   })
   return { metrics, config, read: async () => readScrape((await metrics.scrape(RUN)).text) }
 }
