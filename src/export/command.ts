@@ -146,7 +146,8 @@ async function run(
         shipped: (count, refused) => {
           shipped += count
           dead += refused
-          if (refused > 0) say(`${refused} records are refused; they are in ${sinkFiles(init.dir, name).deadLetters}`)
+          if (refused > 0 && dead === refused)
+            say(`records are refused; they go to ${sinkFiles(init.dir, name).deadLetters}`)
         },
         trouble: say
       }
