@@ -75,6 +75,12 @@ export default {
       to: { path: '^src/', pathNot: ['^src/(export|config)/', vocabulary] }
     },
     {
+      name: 'the-reconcile-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/reconcile/' },
+      to: { path: '^src/', pathNot: ['^src/(reconcile|config)/', '^src/export/(http|sink)\\.ts$', vocabulary] }
+    },
+    {
       name: 'postgres-lives-in-export',
       severity: 'error',
       from: { pathNot: '^src/export/' },

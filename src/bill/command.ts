@@ -11,7 +11,7 @@ Options:
   --dir DIR       the folder, as in 'metering.dir'
   --format        text (default) or json
 
-'tollgate usage export --help' tells how to ship it.
+'tollgate usage export --help' tells how to ship usage, 'tollgate usage reconcile --help' how to compare it with the engines.
 
 Exit codes: 0 nothing is missing or changed, 1 something is, 2 wrong usage, or the folder cannot be read.
 `
