@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
 import { reportFile } from '../config/report.ts'
+import type { Ms } from '../time.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import { sinkFiles } from './cursor.ts'
 import { GaveUp } from './delivery.ts'
@@ -23,13 +24,17 @@ reason. For anything else a batch is tried again. To ship everything once more, 
 Options:
   --config FILE      the configuration
   --sink NAME        one of metering.sinks
-  --follow           go on with what is written, until SIGTERM; stand by while another process ships
+  --follow           go on with what is written, until SIGTERM, and then for up to 10 s with what is there; stand by while
+                     another process ships
   --retry-for TIME   without --follow: how long a sink may fail before it is given up, default 1m
   --init             PostgreSQL: make the table, and end
   --sql              PostgreSQL: print the statements that make the table, and end
 
 Exit codes: 0 all that was there is shipped, 1 it is not, or another process ships, 2 wrong usage or a faulty configuration.
 `
+
+/** So long what is there is shipped after the signal to stop. */
+const DRAIN_MS: Ms = 10_000
 
 interface Out {
   readonly stdout: NodeJS.WritableStream
@@ -119,7 +124,11 @@ async function run(
   let [shipped, dead] = [0, 0]
   let fault: string | null = null
   const [stop, drain] = [new AbortController(), new AbortController()]
-  const onSignal = () => (drain.signal.aborted ? stop : drain).abort()
+  const onSignal = () => {
+    if (drain.signal.aborted) stop.abort()
+    drain.abort()
+    setTimeout(() => stop.abort(), DRAIN_MS).unref()
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
   try {
     const end = await ship({

@@ -76,8 +76,8 @@ function connection({ host, port, database, user, password, tls, ca }: PostgresO
     ssl: tls ? { rejectUnauthorized: true, ...(ca === null ? {} : { ca }) } : false,
     application_name: 'tollgate',
     connectionTimeoutMillis: timeoutMs,
+    // Not the server's own limit: it would be a parameter of the connection, which poolers refuse.
     query_timeout: timeoutMs,
-    statement_timeout: timeoutMs,
     keepAlive: true
   }
 }

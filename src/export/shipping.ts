@@ -47,8 +47,10 @@ const RESTART_MS: Ms = 1_000
 const MAX_HEAP_MB = 256
 
 /** Ships the usages of a folder in a thread of its own: no call waits for a sink, or for the reading of files. */
-export function createShipping(init: WorkerInit & { readonly nowMs: NowMs; readonly log: Log }): Shipping {
-  const { dir, sinks, nowMs, log } = init
+export function createShipping(
+  init: WorkerInit & { readonly nowMs: NowMs; readonly log: Log; readonly drainMs?: Ms }
+): Shipping {
+  const { dir, sinks, nowMs, log, drainMs = DRAIN_MS } = init
   const states = new Map<string, State>(
     sinks.map(({ name }) => [
       name,
@@ -93,7 +95,7 @@ export function createShipping(init: WorkerInit & { readonly nowMs: NowMs; reado
       const own = worker
       if (own === null) return
       const ended = new Promise<void>(resolve => own.once('exit', () => resolve()))
-      const late = setTimeout(() => void own.terminate(), DRAIN_MS)
+      const late = setTimeout(() => void own.terminate(), drainMs)
       own.postMessage('drain')
       await ended
       clearTimeout(late)
@@ -108,6 +110,8 @@ function hear(news: WorkerNews, state: State, { log, nowMs }: { log: Log; nowMs:
   const { sink } = news
   switch (news.is) {
     case 'standby':
+      state.isOurs = false
+      state.oldestMs = null
       log.info({ sink }, 'another gate ships usage to this sink; this one stands by')
       break
     case 'begun':
