@@ -46,7 +46,7 @@ function writing(dir: string) {
 async function killed(t: Test, file: string, sink: string, env: NodeJS.ProcessEnv): Promise<void> {
   const exporter = runGate(t, ['usage', 'export', '--config', file, '--sink', sink, '--follow'], env)
   await exporter.says('usage is shipped')
-  await new Promise(resolve => setTimeout(resolve, Math.random() * 400))
+  await new Promise(resolve => setTimeout(resolve, Math.random() * 600))
   exporter.child.kill('SIGKILL')
   t.equal(await exporter.exit, 'SIGKILL')
 }
@@ -63,7 +63,7 @@ t.test(
       file,
       fileWithSinks(
         usage,
-        `{ lake: { http: { url: "${receiver.url}" }, ${more} }, db: { postgres: ${server.yaml}, ${more} } }`
+        `{ lake: { http: { url: "${receiver.url}" }, ${more} }, db: { postgres: ${server.yaml}, ${more.replace('300ms', '5s')} } }`
       )
     )
     const ship = (sink: string, ...args: string[]) =>
