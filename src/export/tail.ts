@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { type Boot, type SegmentFile, sealedPath } from '../segments/folder.ts'
 import { seqOf, type UsageEvent } from '../segments/format.ts'
 import { SegmentScan } from '../segments/scan.ts'
@@ -32,6 +32,8 @@ export class BootTail {
   /** How large the segment was when it did not end with a good line. */
   #badSize: Bytes | null = null
   #isDone: boolean
+  /** The disk has the name of the segment. */
+  #isNamed = false
   #told = 0
 
   constructor(boot: string, from: Place | null, tell: (trouble: Trouble) => void) {
@@ -77,6 +79,7 @@ export class BootTail {
   #enter(number: number): void {
     this.#number = number
     this.#told = 0
+    this.#isNamed = false
     this.#reset()
   }
 
@@ -100,7 +103,7 @@ export class BootTail {
       this.#scan ??= new SegmentScan(this.#boot)
       const { events, isAll } = await this.#feed(handle, this.#scan)
       const isOver = isAll && (this.#scan.seal !== null || !isOpen)
-      if (isOpen && (events.length > 0 || isOver)) await handle.datasync()
+      if (isOpen && (events.length > 0 || isOver)) await this.#keep(handle, segment)
       if (isAll) this.#judgeEnd(this.#scan, segment, { size, isOver })
       this.#seq = events.length === 0 ? this.#seq : seqOf(events.at(-1)?.id, this.#boot)
       return { events, isOver }
@@ -110,6 +113,15 @@ export class BootTail {
     } finally {
       await handle.close()
     }
+  }
+
+  /** The next segment may be written before the disk has this one, or even the name of it. */
+  async #keep(handle: FileHandle, { path }: SegmentFile): Promise<void> {
+    await handle.datasync()
+    if (this.#isNamed) return
+    const folder = await open(dirname(path), 'r')
+    await folder.sync().finally(() => folder.close())
+    this.#isNamed = true
   }
 
   async #feed(handle: FileHandle, scan: SegmentScan): Promise<{ events: UsageEvent[]; isAll: boolean }> {

@@ -56,6 +56,19 @@ t.test('segment follows segment, renamed or not, up to the end of the boot', asy
   t.strictSame(troubles, [])
 })
 
+t.test('a segment that has its seal and not yet its name is read before the one that was begun behind it', async t => {
+  const { dir, tail, troubles } = follow(t)
+  const one = tail()
+  const first = segmentBytes({ lines: [usage, usage] })
+  const second = segmentBytes({ lines: [usage], number: 1, first: first.next, prev: first.chain, isSealed: false })
+  writeFileSync(`${dir}/${fileOf(1, true)}`, second.bytes)
+  writeFileSync(`${dir}/${fileOf(0, true)}`, first.bytes.subarray(0, -300))
+  t.strictSame(await readAll(one, dir), [1, 2], 'the seal has not come')
+  writeFileSync(`${dir}/${fileOf(0, true)}`, first.bytes)
+  t.strictSame(await readAll(one, dir), [5])
+  t.strictSame(troubles, [])
+})
+
 t.test('whoever comes back goes on behind what was given', async t => {
   const { dir, tail } = follow(t)
   const { bytes } = segmentBytes({ lines: [usage, openLine, usage, usage], isLast: true })
