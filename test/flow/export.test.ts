@@ -1,27 +1,10 @@
-import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runGate } from '../helpers/gate-process.ts'
+import { idOf, idsIn, openWith, SECRETS, scrapeOf } from '../helpers/gate-with-sinks.ts'
 import { until, usagesIn } from '../helpers/ledger-files.ts'
 import { PASSWORD, startPostgres } from '../helpers/postgres.ts'
 import { startReceiver } from '../helpers/receiver.ts'
-import { readScrape } from '../helpers/scrape.ts'
-import { fresh, type Scene, scene } from '../helpers/two-pools.ts'
-
-const idOf = ({ source, id }: { readonly source: string; readonly id: string }) => `${source} ${id}`
-const idsIn = (dir: string) => usagesIn(dir).map(idOf).sort()
-
-/** A gate with sinks, once it serves. */
-async function openWith(t: Parameters<typeof scene>[0], s: Scene, sinks: string) {
-  writeFileSync(s.file, s.text('a', `metering: { dir: ${s.dir}/usage, sinks: ${sinks} }`))
-  const gate = runGate(t, ['serve', '--config', s.file], { PG_SECRET: PASSWORD, LAKE: 'secret-77' })
-  await gate.says('the gate is open')
-  await gate.says('keys are in use')
-  return gate
-}
-
-async function scrape(s: Scene) {
-  return readScrape(await (await fetch(`${s.adminUrl}/metrics`)).text())
-}
+import { fresh, scene } from '../helpers/two-pools.ts'
 
 t.test('a gate ships what it writes, and at its end what is left: each sink has all that the ledger has', async t => {
   const [s, receiver, server] = [await scene(t), await startReceiver(t), await startPostgres(t)]
@@ -30,21 +13,15 @@ t.test('a gate ships what it writes, and at its end what is left: each sink has 
   const gate = await openWith(t, s, sinks)
   t.equal(await fresh(s), '200')
   await gate.says(/SQLSTATE 42P01/)
-  t.equal(
-    await runGate(t, ['usage', 'export', '--config', s.file, '--sink', 'db', '--init'], {
-      PG_SECRET: PASSWORD,
-      LAKE: 'secret-77'
-    }).exit,
-    0
-  )
+  t.equal(await runGate(t, ['usage', 'export', '--config', s.file, '--sink', 'db', '--init'], SECRETS).exit, 0)
   for (let n = 0; n < 19; n++) t.equal(await fresh(s), '200')
   await receiver.until(() => receiver.kept.size === 20)
   t.equal(receiver.received[0]?.headers.authorization, 'Bearer secret-77')
-  let now = await scrape(s)
-  while (now.value('tollgate_export_records_total', { sink: 'db', result: 'taken' }) !== 20) now = await scrape(s)
+  let now = await scrapeOf(s)
+  while (now.value('tollgate_export_records_total', { sink: 'db', result: 'taken' }) !== 20) now = await scrapeOf(s)
   t.ok((now.value('tollgate_export_failures_total', { sink: 'db' }) ?? 0) > 0, 'there was no table at first')
   t.equal(now.value('tollgate_export_failures_total', { sink: 'lake' }), 0)
-  while (now.value('tollgate_export_lag_seconds', { sink: 'db' }) !== 0) now = await scrape(s)
+  while (now.value('tollgate_export_lag_seconds', { sink: 'db' }) !== 0) now = await scrapeOf(s)
   const { checks } = (await (await fetch(`${s.adminUrl}/readyz`)).json()) as { checks: { name: string }[] }
   t.ok(checks.some(({ name }) => name === 'sink lake'))
   for (let n = 0; n < 5; n++) t.equal(await fresh(s), '200')
@@ -59,38 +36,6 @@ t.test('a gate ships what it writes, and at its end what is left: each sink has 
   t.notMatch(gate.stderr(), PASSWORD)
   t.notMatch(gate.stderr(), 'secret-77')
 })
-
-t.test(
-  'sinks that say nothing hold up no call and no end; a gate that is killed has lost nothing for them',
-  async t => {
-    const [s, receiver] = [await scene(t), await startReceiver(t)]
-    await s.a.script({ kind: 'json', body: {} })
-    const sinks = `{ lake: { http: { url: "${receiver.url}" } } }`
-    receiver.decide = () => 'silence'
-    const first = await openWith(t, s, sinks)
-    for (let n = 0; n < 10; n++) t.equal(await fresh(s), '200')
-    await receiver.until(() => receiver.received.length > 0)
-    for (let n = 0; n < 10; n++) t.equal(await fresh(s), '200')
-    let now = await scrape(s)
-    while ((now.value('tollgate_export_lag_seconds', { sink: 'lake' }) ?? 0) <= 0) now = await scrape(s)
-    await until(() => usagesIn(`${s.dir}/usage`).length === 20)
-    first.child.kill('SIGKILL')
-    await first.exit
-    const second = await openWith(t, s, sinks)
-    for (let n = 0; n < 10; n++) t.equal(await fresh(s), '200')
-    second.child.kill('SIGTERM')
-    t.equal(await second.exit, 0, 'it has not waited for ever')
-    t.equal(receiver.kept.size, 0)
-    receiver.decide = () => 204
-    const third = await openWith(t, s, sinks)
-    await receiver.until(() => receiver.kept.size === 30)
-    t.equal(await fresh(s), '200')
-    third.child.kill('SIGTERM')
-    t.equal(await third.exit, 0)
-    t.strictSame([...receiver.kept.keys()].sort(), idsIn(`${s.dir}/usage`))
-    t.ok([...receiver.kept.values()].every(count => count === 1))
-  }
-)
 
 t.test('a sink of the command alone is left to the command', async t => {
   const [s, receiver] = [await scene(t), await startReceiver(t)]
