@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { createShipping } from '../../src/export/shipping.ts'
 import { ledgerIn, USAGE, until } from '../helpers/ledger-files.ts'
@@ -118,4 +119,24 @@ t.test('what cannot be shipped for another reason is told, and tried again', asy
   await until(() => status().shipped === 1)
   await s.ledger.close()
   await shipping.close()
+})
+
+t.test('a thread that dies is started again, and goes on where it was', async t => {
+  const s = await scene(t)
+  const threads: Worker[] = []
+  const onWorker = (worker: Worker) => threads.push(worker)
+  process.on('worker', onWorker)
+  t.teardown(() => process.off('worker', onWorker))
+  const { shipping, status } = s.open()
+  shipping.start()
+  s.charge(2)
+  await until(() => status().shipped === 2)
+  await threads[0]?.terminate()
+  t.equal(status().isOurs, false)
+  s.charge(3)
+  await until(() => status().shipped === 5)
+  t.equal(threads.length, 2)
+  await s.ledger.close()
+  await shipping.close()
+  t.strictSame([...s.receiver.kept.values()], Array(5).fill(1))
 })
