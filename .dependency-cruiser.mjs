@@ -1,4 +1,5 @@
-const ROOMS = 'accept|identify|authenticate|inspect|authorize|route|shape|meter|forward|audit|metrics|refuse|mint'
+const ROOMS =
+  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|forward|audit|metrics|refuse|mint|store'
 const room = `^src/(${ROOMS})/`
 const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
 
@@ -42,6 +43,12 @@ export default {
       severity: 'error',
       from: { pathNot: '^src/metrics/' },
       to: { path: 'node_modules/@prometheus-io/' }
+    },
+    {
+      name: 'the-valkey-client-lives-in-store',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: 'node_modules/iovalkey/' }
     },
     {
       name: 'yaml-lives-in-config',

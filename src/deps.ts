@@ -16,6 +16,8 @@ import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
+import { Limiter } from './limit/limiter.ts'
+import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
@@ -65,6 +67,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
   const transport = createTransport(first.forward)
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const limits = openLimits({ nowMs })
   const prober = createProber({ ask: transport.ask, nowMs, random, log })
   const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
@@ -101,6 +104,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }
     const resolveClient = createClientResolver(next.identify)
     const shaper = createShaper(next.shape, { own, nowMs })
+    const limiter = new Limiter(next.limit, limits)
 
     config = next
     overload.follow(next.accept.overload)
@@ -115,6 +119,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       verifier,
       inspection,
       policy,
+      limiter,
       table: createRouteTable(next.route.teams, new Map(pools)),
       shaper
     }
@@ -163,6 +168,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     start() {
       isStarted = true
       overload.start()
+      limits.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -177,6 +183,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.close()
       authenticator.close()
       transport.close()
+      await limits.close()
       await sink.close()
     }
   }

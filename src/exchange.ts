@@ -34,8 +34,20 @@ export interface Identity {
   readonly jti: string | null
   readonly kid: string | null
   readonly alg: string
+  /** What the token itself is limited to; absent when it says nothing of it. */
+  readonly limits?: ClaimedLimits
   /** First 16 hex digits of the SHA-256 of the token: names it in a log, opens nothing. */
   readonly fingerprint: string
+}
+
+/** What a claim limits its subject to: whole numbers above zero. It lowers what is configured, and raises nothing. */
+export interface ClaimedLimits {
+  /** Requests in a minute. */
+  readonly rpm: number | null
+  /** Tokens in a minute. */
+  readonly tpm: number | null
+  /** Calls at once. */
+  readonly concurrent: number | null
 }
 
 /** The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events. */
@@ -135,6 +147,12 @@ export interface Lease {
   release(): void
 }
 
+/** What a call has drawn from its limits, from `limit` to the way out. */
+export interface Reservation {
+  /** Puts what was used in the place of what was reserved. Once, however the call ended. */
+  settle(exchange: Exchange): void
+}
+
 /** Memory that is counted for a call, from `inspect` until nothing needs it any more. */
 export interface Hold {
   /** May be called more than once. */
@@ -195,6 +213,10 @@ export class Exchange {
   outgoing: Outgoing | null = null
   /** The memory that its body takes; null for calls without one. */
   hold: Hold | null = null
+  /** Written by `limit`; null for calls that nothing limits. */
+  reservation: Reservation | null = null
+  /** Limits in shadow that would have refused it, for the log. */
+  shadowed: readonly string[] = []
   /** How usage is asked for, written by `shape`; null where none is read. */
   reporting: Reporting | null = null
   /** Placed by `meter` before the call goes out; null where nothing is read. */

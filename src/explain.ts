@@ -77,7 +77,7 @@ export async function explain(world: World, question: Question): Promise<readonl
       () => checkHead({ httpVersion: '1.1', method: question.method, rawHeaders }, new Set()),
       () => ({ method: question.method, path: question.path })
     )
-    await walk(
+    const client = await walk(
       'identify',
       () => rules.resolveClient(question.from, rawHeaders),
       client => ({ ip: client.ip })
@@ -97,6 +97,12 @@ export async function explain(world: World, question: Question): Promise<readonl
       () => rules.policy.authorize(identity, call),
       () => ({ scopes: [...identity.scopes] })
     )
+    await walk(
+      'limit',
+      () => rules.limiter.policiesOf({ identity, client }, call),
+      policies => ({ limits: policies.map(({ name, amount }) => `${name}=${amount}`) })
+    )
+    if (call.operation === 'limits') return steps
     if (call.operation === 'models' || call.operation === 'model') {
       const models = rules.table.modelsOf(identity).filter(model => rules.policy.mayUseModel(identity, model))
       await walk(

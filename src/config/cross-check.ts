@@ -104,7 +104,8 @@ function checkRoutes(root: Loose): Finding[] {
 /** A route may be opened when no engine that it could reach serves it already, or must never be asked for it. */
 function checkRoute(root: Loose, { method, path, pool }: Loose, at: Path): Finding[] {
   const name = `${String(method)} ${String(path)}`
-  if (/^GET \/v1\/models(\/|$)/.test(name)) return [error('E306', at, `${name} is answered by the gate itself`)]
+  if (/^GET \/v1\/(models(\/|$)|me\/limits$)/.test(name))
+    return [error('E306', at, `${name} is answered by the gate itself`)]
   const pools = mapOf(root.pools)
   const reached = typeof pool === 'string' ? [pools[pool]] : Object.values(pools)
   const engines = new Set(reached.map(item => ENGINES.find(engine => engine === mapOf(item).engine)))

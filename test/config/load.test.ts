@@ -57,6 +57,70 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.authenticate.issuers[0]), 'V27')
 })
 
+t.test('limits stand with teams, models and for all; what is left out is not limited', async t => {
+  const plain = load(NINE)
+  t.match(plain.ok && plain.config.limit, {
+    subject: null,
+    ip: null,
+    global: null,
+    reserveOutput: 'p90',
+    weights: { input: 1, cached: 1, output: 1 },
+    onStoreFailure: 'local',
+    maxTokens: 32_000
+  })
+  const text = `${NINE.replace(
+    '{ pool: qwen }',
+    `
+    pool: qwen
+    limits: { rpm: 6000, tpm: 2M, concurrent: 200 }
+    budget: [{ tokens: 5G, per: month, tz: Asia/Shanghai }, { requests: 10K, per: day, shadow: true }]
+    per_user: { rpm: 120, shadow: true }
+    per_model: { m: { tpm: 1M } }
+    suspended: true`
+  )}models: { m: { limits: { concurrent: 9 } } }
+limits: { default: { rpm: 60 }, per_ip: { rpm: 300 }, reserve_output: none, weights: { cached: 0.1 } }
+requests: { caps: { max_tokens: 4K } }
+`
+  const result = load(text)
+  t.equal(result.ok, true, JSON.stringify(result.faults))
+  if (!result.ok) return
+  const { limit } = result.config
+  t.match(limit, {
+    subject: { rpm: 60, tpm: null, concurrent: null, budgets: [] },
+    ip: { rpm: 300 },
+    reserveOutput: 'none',
+    weights: { input: 1, cached: 0.1, output: 1 },
+    maxTokens: 4_000
+  })
+  t.match(limit.teams.get('team-a'), {
+    isSuspended: true,
+    subject: { rpm: 120, isShadow: true },
+    team: {
+      rpm: 6_000,
+      tpm: 2_000_000,
+      concurrent: 200,
+      isShadow: false,
+      budgets: [
+        { tokens: 5_000_000_000, requests: null, per: 'month', tz: 'Asia/Shanghai', isShadow: false },
+        { tokens: null, requests: 10_000, per: 'day', tz: 'UTC', isShadow: true }
+      ]
+    }
+  })
+  t.equal(limit.teams.get('team-a')?.models.get('m')?.tpm, 1_000_000)
+  t.equal(limit.models.get('m')?.concurrent, 9)
+})
+
+t.test('a limit that cannot be is a fault in its place', async t => {
+  const message = (line: string, text = NINE) => faultOf(`${text}limits: ${line}\n`)?.message
+  const budget = (yaml: string) => message('{}', NINE.replace('pool: qwen }', `pool: qwen, budget: ${yaml} }`))
+  t.equal(message('{ default: { rpm: 0K } }'), 'limits.default.rpm must be a number such as 64, 32K or 2M')
+  t.equal(message('{ default: { concurrent: 0 } }'), 'limits.default.concurrent must be a number such as 64, 32K or 2M')
+  t.equal(message('{ per_ip: { rpn: 1 } }'), 'unknown key "rpn" in limits.per_ip')
+  t.equal(message('{ weights: { input: -1 } }'), 'limits.weights.input must be a number from 0 to 1000')
+  t.equal(budget('{ tokens: 1, per: week }'), 'teams.team-a.budget.per is "week"; allowed: day, month')
+  t.match(budget('[{ tokens: 1, per: day, tz: Mars/Base }]'), 'budget[0].tz must be a time zone')
+})
+
 t.test('usage is learned as the engine can tell it, or as the operator says', async t => {
   const modeOf = (engine: string, more = '') => {
     const result = load(NINE.replace('engine: vllm', `engine: ${engine}${more}`))
@@ -137,7 +201,7 @@ t.test(
 )
 
 t.test('an unknown key, a missing one and one that stands twice are faults', async t => {
-  t.match(faultOf(`${NINE}limits: {}\n`), { code: 'E201', line: 10, column: 1, message: 'unknown key "limits"' })
+  t.match(faultOf(`${NINE}bans: {}\n`), { code: 'E201', line: 10, column: 1, message: 'unknown key "bans"' })
   t.match(faultOf(NINE.replace('    audience: inference\n', '')), {
     code: 'E202',
     line: 2,
