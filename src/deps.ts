@@ -25,9 +25,12 @@ import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
+import { connectStore } from './store/valkey.ts'
 import type { NowMs } from './time.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
+
+const STORE_AWAY = 'the store of limits is away: limits.on_store_failure decides'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
@@ -67,7 +70,25 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
   const transport = createTransport(first.forward)
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
-  const limits = openLimits({ nowMs })
+  const limits = openLimits({
+    nowMs,
+    sharing:
+      first.store === null
+        ? null
+        : {
+            connection: connectStore(first.store),
+            onFailure: () => config.limit.onStoreFailure,
+            onChange: (isAway, { why, dropped }) => {
+              // Of what failed its words alone: the library hangs the whole command on its errors.
+              if (isAway)
+                log.warn(
+                  { why: why instanceof Error ? why.message : why, limits: config.limit.onStoreFailure },
+                  STORE_AWAY
+                )
+              else log.warn({ dropped }, 'the store of limits is there again')
+            }
+          }
+  })
   const prober = createProber({ ask: transport.ask, nowMs, random, log })
   const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
@@ -162,7 +183,9 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
         const { name, ready, ageMs, lastError, kids } = set.status()
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
-      loadCheck()
+      loadCheck(),
+      // Every gate would be out of service together.
+      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: limits.status() }])
     ],
     follow,
     start() {

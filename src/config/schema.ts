@@ -39,6 +39,7 @@ import {
   TeamSchema
 } from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
+import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
 import { readCount } from '../units.ts'
 
 const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
@@ -109,6 +110,7 @@ export const FileSchema = Type.Object(
       description: 'Who goes where; the team `*` is any other.'
     }),
     limits: LimitsSchema,
+    store: StoreSchema,
     audit: AuditSchema
   },
   { additionalProperties: false }
@@ -128,6 +130,7 @@ export interface Config {
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
   readonly limit: LimitOptions
+  readonly store: StoreOptions | null
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
@@ -151,6 +154,7 @@ export function configFrom(yaml: FileYaml, file: string): Config {
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
+    store: storeOptions(yaml.store),
     limit: limitOptions(yaml.limits, yaml.teams, yaml.models, readCount(yaml.requests.caps.max_tokens)),
     route: routeOptions(
       pools.map(([name, pool]) =>

@@ -3,31 +3,63 @@ import type { NowMs } from '../time.ts'
 import { Estimator } from './estimate.ts'
 import { Leases } from './leases.ts'
 import type { LimiterBase } from './limiter.ts'
+import type { OnStoreFailure } from './options.ts'
+import type { QuotaStore } from './quota-store.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
+import { SharedQuotaStore } from './quota-store-shared.ts'
+import { type ScriptRunner, ValkeyQuotaStore } from './quota-store-valkey.ts'
+
+/** The store that gates share. */
+export interface Sharing {
+  readonly connection: ScriptRunner & { open(): void; close(): Promise<void> }
+  readonly onFailure: () => OnStoreFailure
+  /** Told once for each change. */
+  readonly onChange: (isAway: boolean, of: { readonly why: unknown; readonly dropped: number }) => void
+}
 
 /** What lasts of limits while configurations come and go, and how to begin and end it. */
 export interface OpenLimits extends LimiterBase {
+  /** For the operator: how the store is; null where nothing is shared. */
+  readonly status: (() => Readonly<Record<string, unknown>>) | null
   start(): void
   /** Resolves when what was used is written down where that is possible. */
   close(): Promise<void>
 }
 
-/** Opens the limits of a gate. */
-export function openLimits({ nowMs }: { readonly nowMs: NowMs }): OpenLimits {
-  const store = new MemoryQuotaStore({ nowMs })
-  const leases = new Leases(store)
+/** Opens the limits of a gate. @param sharing null for limits of this process alone */
+export function openLimits({
+  nowMs,
+  sharing = null
+}: {
+  readonly nowMs: NowMs
+  readonly sharing?: Sharing | null
+}): OpenLimits {
   const gate = randomBytes(9).toString('base64url')
   let calls = 0
+  const nextId = () => `${gate}-${(calls++).toString(36)}`
+  const shared =
+    sharing === null
+      ? null
+      : new SharedQuotaStore({ ...sharing, shared: new ValkeyQuotaStore(sharing.connection), gate, nextId, nowMs })
+  const store: QuotaStore = shared ?? new MemoryQuotaStore({ nowMs })
+  const leases = new Leases(store)
   return {
     store,
     leases,
     estimator: new Estimator(),
     tally: { refused: new Map(), shadowed: new Map() },
-    nextId: () => `${gate}-${(calls++).toString(36)}`,
+    nextId,
     nowMs,
-    start: () => leases.start(),
+    status: shared === null ? null : () => shared.status,
+    start() {
+      leases.start()
+      sharing?.connection.open()
+      shared?.start()
+    },
     async close() {
       leases.close()
+      await shared?.close()
+      await sharing?.connection.close()
     }
   }
 }

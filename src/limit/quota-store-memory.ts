@@ -35,13 +35,16 @@ const SWEPT_WHEN_FULL = 8
 export class MemoryQuotaStore implements QuotaStore {
   readonly #nowMs: NowMs
   readonly #maxBuckets: number
+  readonly #leaseMs: Ms
   readonly #states = new Map<string, State>()
   readonly #open = new Set<string>()
   #sweep = this.#states.entries()
 
-  constructor({ nowMs, maxBuckets = 1_000_000 }: { nowMs: NowMs; maxBuckets?: number }) {
+  constructor(init: { readonly nowMs: NowMs; readonly maxBuckets?: number; readonly leaseMs?: Ms }) {
+    const { nowMs, maxBuckets = 1_000_000, leaseMs = LEASE_MS } = init
     this.#nowMs = nowMs
     this.#maxBuckets = maxBuckets
+    this.#leaseMs = leaseMs
   }
 
   /** Buckets that are kept. */
@@ -118,8 +121,8 @@ export class MemoryQuotaStore implements QuotaStore {
     }
     // Anew at the end, so that the earliest stays first.
     state.holders?.delete(id)
-    state.holders?.set(id, nowMs + LEASE_MS)
-    state.idleAtMs = nowMs + LEASE_MS
+    state.holders?.set(id, nowMs + this.#leaseMs)
+    state.idleAtMs = nowMs + this.#leaseMs
   }
 
   #usedOf(draw: Draw, nowMs: Ms): number {

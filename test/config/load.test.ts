@@ -110,6 +110,21 @@ requests: { caps: { max_tokens: 4K } }
   t.equal(limit.models.get('m')?.concurrent, 9)
 })
 
+t.test('the store that gates share is a URL of Redis or Valkey, and a secret', async t => {
+  const storeOf = (url: string) => load(`${NINE}store: { url: "${url}" }\n`, { STORE: 'rediss://:pw@s:6379/1' })
+  for (const [url, read] of [
+    ['valkey://s:6379', 'redis://s:6379'],
+    ['redis://u:p@[::1]:6379/2', 'redis://u:p@[::1]:6379/2'],
+    ['${env:STORE}', 'rediss://:pw@s:6379/1']
+  ] as const) {
+    const result = storeOf(url)
+    t.equal(result.ok && result.config.store?.url, read, JSON.stringify(result.faults))
+  }
+  const wrong = storeOf('http://:secret@s:6379').faults[0]
+  t.match(wrong?.message, /store\.url must be a URL such as redis:/)
+  t.notMatch(wrong?.message, 'secret')
+})
+
 t.test('a limit that cannot be is a fault in its place', async t => {
   const message = (line: string, text = NINE) => faultOf(`${text}limits: ${line}\n`)?.message
   const budget = (yaml: string) => message('{}', NINE.replace('pool: qwen }', `pool: qwen, budget: ${yaml} }`))
