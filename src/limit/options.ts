@@ -138,7 +138,9 @@ const weight = (standard: number, description: string) =>
 export const LimitsSchema = Type.Object(
   {
     default: limitsSchema('Limits of each subject whose team has no per_user.'),
-    per_ip: limitsSchema('Limits of each address: an IPv4 address or an IPv6 /64 network.'),
+    per_ip: limitsSchema(
+      'Limits of each address: an IPv4 address or an IPv6 /64 network. Where a trusted proxy names none there are none.'
+    ),
     global: limitsSchema('Limits of all calls together.'),
     reserve_output: Type.Enum(['p90', 'max_tokens', 'none'], {
       default: 'p90',

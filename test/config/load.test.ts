@@ -114,6 +114,7 @@ t.test('the store that gates share is a URL of Redis or Valkey, and a secret', a
   const storeOf = (url: string) => load(`${NINE}store: { url: "${url}" }\n`, { STORE: 'rediss://:pw@s:6379/1' })
   for (const [url, read] of [
     ['valkey://s:6379', 'redis://s:6379'],
+    ['valkeys://s:6379', 'rediss://s:6379'],
     ['redis://u:p@[::1]:6379/2', 'redis://u:p@[::1]:6379/2'],
     ['${env:STORE}', 'rediss://:pw@s:6379/1']
   ] as const) {
