@@ -76,6 +76,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       first.store === null
         ? null
         : {
+            isCluster: first.store.isCluster,
             connection: connectStore(first.store),
             onFailure: () => config.limit.onStoreFailure,
             onChange: (isAway, { why, dropped }) => {

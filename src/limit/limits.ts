@@ -5,12 +5,15 @@ import { Leases } from './leases.ts'
 import type { LimiterBase } from './limiter.ts'
 import type { OnStoreFailure } from './options.ts'
 import type { QuotaStore } from './quota-store.ts'
+import { ClusteredQuotaStore } from './quota-store-clustered.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
 import { SharedQuotaStore } from './quota-store-shared.ts'
 import { type ScriptRunner, ValkeyQuotaStore } from './quota-store-valkey.ts'
 
 /** The store that gates share. */
 export interface Sharing {
+  /** Its buckets are spread over nodes. */
+  readonly isCluster: boolean
   readonly connection: ScriptRunner & { open(): void; close(): Promise<void> }
   readonly onFailure: () => OnStoreFailure
   /** Told once for each change. */
@@ -37,10 +40,7 @@ export function openLimits({
   const gate = randomBytes(9).toString('base64url')
   let calls = 0
   const nextId = () => `${gate}-${(calls++).toString(36)}`
-  const shared =
-    sharing === null
-      ? null
-      : new SharedQuotaStore({ ...sharing, shared: new ValkeyQuotaStore(sharing.connection), gate, nextId, nowMs })
+  const shared = sharing === null ? null : share(sharing, { gate, nextId, nowMs })
   const store: QuotaStore = shared ?? new MemoryQuotaStore({ nowMs })
   const leases = new Leases(store)
   return {
@@ -62,4 +62,13 @@ export function openLimits({
       await sharing?.connection.close()
     }
   }
+}
+
+function share(
+  { connection, isCluster, onFailure, onChange }: Sharing,
+  own: { readonly gate: string; readonly nextId: () => string; readonly nowMs: NowMs }
+): SharedQuotaStore {
+  const roll = new ValkeyQuotaStore(connection, { isCluster })
+  const shared = isCluster ? new ClusteredQuotaStore(roll) : roll
+  return new SharedQuotaStore({ ...own, shared, roll, onFailure, onChange })
 }

@@ -6,8 +6,8 @@ import type { OnStoreFailure } from './options.ts'
 import type { Draw, Outcome, QuotaStore, Spent, Ticket } from './quota-store.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
 
-/** The store that gates share, as this one sees it. */
-export interface SharedStore extends QuotaStore {
+/** Where gates say that they are there. */
+export interface Roll {
   /** Says that a gate is there. @returns how many gates there are */
   join(gate: string): Promise<number>
   leave(gate: string): Promise<void>
@@ -15,7 +15,8 @@ export interface SharedStore extends QuotaStore {
 
 /** What a shared store is opened with. */
 export interface SharedQuotaStoreInit {
-  readonly shared: SharedStore
+  readonly shared: QuotaStore
+  readonly roll: Roll
   /** The name of this gate. */
   readonly gate: string
   readonly nextId: () => string
@@ -55,6 +56,8 @@ export class SharedQuotaStore implements QuotaStore {
   #clock: NodeJS.Timeout | null = null
   #ticks = 0
   #hasJoined = false
+  /** Questions that the store did not answer, or not in time. */
+  #unanswered = 0
   /** What failed last, for the log. */
   #why: unknown = null
 
@@ -70,7 +73,8 @@ export class SharedQuotaStore implements QuotaStore {
 
   /** For the operator. */
   get status() {
-    return { store: this.#breaker.isOpen ? 'away' : 'there', gates: this.#gates, owed: this.#backlog.size }
+    const store = this.#breaker.isOpen ? 'away' : 'there'
+    return { store, gates: this.#gates, unanswered: this.#unanswered, owed: this.#backlog.size }
   }
 
   reserve<D extends Draw>(id: string, draws: readonly D[], tokens: number): Outcome<D> | Promise<Outcome<D>> {
@@ -128,7 +132,7 @@ export class SharedQuotaStore implements QuotaStore {
     this.#clock = null
     if (this.#breaker.isOpen) return
     await this.#flush()
-    await this.#try(() => this.#init.shared.leave(this.#init.gate))
+    await this.#try(() => this.#init.roll.leave(this.#init.gate))
   }
 
   async #tick(): Promise<void> {
@@ -144,7 +148,7 @@ export class SharedQuotaStore implements QuotaStore {
 
   async #join(): Promise<boolean> {
     try {
-      this.#gates = Math.max(1, await this.#init.shared.join(this.#init.gate))
+      this.#gates = Math.max(1, await this.#init.roll.join(this.#init.gate))
       this.#hasJoined = true
       return true
     } catch (err) {
@@ -167,6 +171,7 @@ export class SharedQuotaStore implements QuotaStore {
 
   #failed(err: unknown): void {
     this.#why = err
+    this.#unanswered++
     this.#breaker.failed()
   }
 

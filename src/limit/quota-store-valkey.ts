@@ -10,6 +10,7 @@ import {
   type Spent,
   type Ticket
 } from './quota-store.ts'
+import { tagOf } from './quota-store-clustered.ts'
 import { GATES, PEEK, RENEW, RESERVE, SETTLE } from './scripts.ts'
 
 /** What runs scripts in the store. */
@@ -32,10 +33,14 @@ const GATES_KEY = 'tollgate:1:{*}:gates'
 /** Limits that several gates share, in Redis or Valkey: one script for each step, by the clock of the store. */
 export class ValkeyQuotaStore implements QuotaStore {
   readonly #runner: ScriptRunner
+  readonly #isCluster: boolean
   readonly #leaseMs: Ms
 
-  constructor(runner: ScriptRunner, { leaseMs = LEASE_MS }: { readonly leaseMs?: Ms } = {}) {
+  /** @param isCluster the buckets of one step have one tag, and what is noted of it needs the same */
+  constructor(runner: ScriptRunner, init: { readonly isCluster?: boolean; readonly leaseMs?: Ms } = {}) {
+    const { isCluster = false, leaseMs = LEASE_MS } = init
     this.#runner = runner
+    this.#isCluster = isCluster
     this.#leaseMs = leaseMs
   }
 
@@ -48,7 +53,7 @@ export class ValkeyQuotaStore implements QuotaStore {
       draw.isShadow ? 1 : 0
     ])
     const reply = listOf(
-      await this.#runner.run(RESERVE, keysOf(id, draws), [id, KEEP_MS, this.#leaseMs, LEASE_WAIT_MS, ...args])
+      await this.#runner.run(RESERVE, this.#keysOf(id, draws), [id, KEEP_MS, this.#leaseMs, LEASE_WAIT_MS, ...args])
     )
     const used = draws.map((_, i) => Number(reply[3 + i * 2]))
     const isOver = (_: D, i: number) => Number(reply[2 + i * 2]) === 1
@@ -70,7 +75,7 @@ export class ValkeyQuotaStore implements QuotaStore {
       owedOf(draw, { ...ticket, isUnconfirmed: false }, spent),
       owedOf(draw, { ...ticket, isUnconfirmed: true }, spent)
     ])
-    const reply = await this.#runner.run(SETTLE, keysOf(id, draws), [id, KEEP_MS, isUnconfirmed ? 1 : 0, ...args])
+    const reply = await this.#runner.run(SETTLE, this.#keysOf(id, draws), [id, KEEP_MS, isUnconfirmed ? 1 : 0, ...args])
     return reply === null ? null : listOf(reply).map(Number)
   }
 
@@ -97,6 +102,13 @@ export class ValkeyQuotaStore implements QuotaStore {
     return listOf(await this.#runner.run(PEEK, keys, args)).map(Number)
   }
 
+  /** The buckets, then the record of the ticket. */
+  #keysOf(id: string, draws: readonly Draw[]): readonly string[] {
+    const keys = draws.map(({ key }) => key)
+    const tag = this.#isCluster ? `{${tagOf(keys[0] ?? '')}}:` : ''
+    return [...keys, `tollgate:1:${tag}r:${id}`]
+  }
+
   /** Says that a gate is there. @returns how many gates there are */
   async join(gate: string): Promise<number> {
     return Number(await this.#runner.run(GATES, [GATES_KEY], [gate, GATE_MS]))
@@ -105,11 +117,6 @@ export class ValkeyQuotaStore implements QuotaStore {
   async leave(gate: string): Promise<void> {
     await this.#runner.run(GATES, [GATES_KEY], [gate, 0])
   }
-}
-
-/** The buckets, then the record of the ticket. */
-function keysOf(id: string, draws: readonly Draw[]): readonly string[] {
-  return [...draws.map(({ key }) => key), `tollgate:1:r:${id}`]
 }
 
 /** In what time it fills, or when its period ends. */

@@ -4,6 +4,8 @@ import Type, { type Static } from 'typebox'
 export interface StoreOptions {
   /** `redis://[user:password@]host:port[/number]`, with `rediss://` for TLS. */
   readonly url: string
+  /** It is one of the nodes of a Redis Cluster. */
+  readonly isCluster: boolean
 }
 
 /** The YAML key `store`. */
@@ -15,7 +17,8 @@ export const StoreSchema = Type.Optional(
         pattern: '^(?:redis|valkey)s?://[^\\s/]+(?:/\\d{0,2})?$',
         expected: 'a URL such as redis://store:6379, or rediss:// with TLS',
         description: 'Redis 6.2 or newer, or Valkey. With a password: ${env:TOLLGATE_STORE_URL}.'
-      })
+      }),
+      cluster: Type.Boolean({ default: false, description: 'true: the URL is that of a node of a Redis Cluster.' })
     },
     {
       additionalProperties: false,
@@ -26,5 +29,5 @@ export const StoreSchema = Type.Optional(
 
 /** Reads the key `store`. @returns null when there is none */
 export function storeOptions(yaml: Static<typeof StoreSchema> | undefined): StoreOptions | null {
-  return yaml === undefined ? null : { url: yaml.url.replace(/^valkey/, 'redis') }
+  return yaml === undefined ? null : { url: yaml.url.replace(/^valkey/, 'redis'), isCluster: yaml.cluster }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
-import type { Redis, RedisOptions } from 'iovalkey'
+import type { Cluster, RedisOptions } from 'iovalkey'
 import type { Ms } from '../time.ts'
 import { Deadlines } from './deadlines.ts'
 import type { StoreOptions } from './options.ts'
@@ -27,36 +27,38 @@ const COMMAND_MS: Ms = 50
 const RECONNECT_MS: Ms = 500
 const GOODBYE_MS: Ms = 500
 
+const NODE = {
+  connectionName: 'tollgate',
+  lazyConnect: true,
+  connectTimeout: CONNECT_MS,
+  reconnectOnError: null,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  // It asks how the store is before anything else may be asked. A store that loads its data says so to every script.
+  enableReadyCheck: false
+} as const satisfies RedisOptions
+
+const ALONE = { retryStrategy: () => RECONNECT_MS, enableOfflineQueue: false } as const
+
 /** The store gave no answer in time. */
 export class StoreLate extends Error {
-  constructor(script: string) {
-    super(`the store did not answer ${script} within ${COMMAND_MS} ms`)
+  constructor(script: string, afterMs: Ms) {
+    super(`the store did not answer ${script} within ${afterMs} ms`)
   }
 }
 
 /**
  * Makes the connection to the store, which is made again whenever it is lost. Touches no network before it is opened; nothing is
  * queued while there is none, because a call waits for the answer. The library is loaded here and nowhere else.
+ *
+ * @param commandMs how long an answer is waited for
  */
-export function connectStore({ url }: StoreOptions): StoreConnection {
-  const { Redis: Client } = createRequire(import.meta.url)('iovalkey') as {
-    Redis: new (url: string, options: RedisOptions) => Redis
-  }
-  const client = new Client(url, {
-    connectionName: 'tollgate',
-    lazyConnect: true,
-    connectTimeout: CONNECT_MS,
-    retryStrategy: () => RECONNECT_MS,
-    reconnectOnError: null,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    // It asks how the store is before anything else may be asked. A store that loads its data says so to every script.
-    enableReadyCheck: false
-  })
+export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COMMAND_MS } = {}): StoreConnection {
+  const library = createRequire(import.meta.url)('iovalkey') as typeof import('iovalkey')
+  const client = isCluster ? clusterAt(library, url) : new library.Redis(url, { ...NODE, ...ALONE })
   // Each command tells of its own failure; without a listener the library writes to the console.
   client.on('error', () => {})
-  const deadlines = new Deadlines(COMMAND_MS)
+  const deadlines = new Deadlines(commandMs)
   const digests = new Map<string, string>()
 
   const digestOf = ({ name, text }: Script) => {
@@ -72,7 +74,7 @@ export function connectStore({ url }: StoreOptions): StoreConnection {
     open: () => void client.connect().catch(() => {}),
     async run(script, keys, args) {
       const rest = [keys.length, ...keys, ...args] as const
-      const late = () => new StoreLate(script.name)
+      const late = () => new StoreLate(script.name, commandMs)
       try {
         return await deadlines.await(client.evalsha(digestOf(script), ...rest), late)
       } catch (err) {
@@ -89,4 +91,21 @@ export function connectStore({ url }: StoreOptions): StoreConnection {
       client.disconnect()
     }
   }
+}
+
+/** Where the nodes of a cluster are they say themselves; who asks is the same for all of them. */
+function clusterAt({ Cluster }: typeof import('iovalkey'), url: string): Cluster {
+  const { hostname, port, username, password, protocol } = new URL(url)
+  return new Cluster([{ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) }], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    clusterRetryStrategy: () => RECONNECT_MS,
+    redisOptions: {
+      ...NODE,
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' ? { tls: {} } : {})
+    }
+  })
 }

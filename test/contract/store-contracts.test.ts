@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { Draw, Outcome, QuotaStore, Ticket } from '../../src/limit/quota-store.ts'
+import { ClusteredQuotaStore } from '../../src/limit/quota-store-clustered.ts'
 import { MemoryQuotaStore } from '../../src/limit/quota-store-memory.ts'
 import { ValkeyQuotaStore } from '../../src/limit/quota-store-valkey.ts'
-import { connectStore } from '../../src/store/valkey.ts'
 import { budget, lease, rate } from '../helpers/draws.ts'
 import { PlainModel } from '../helpers/quota-model.ts'
-import { startRedis, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { startRedisCluster, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { connected } from '../helpers/stores.ts'
 
 /** So long that what fills up while a test runs is nothing. */
 const AGES = 1e21
@@ -20,19 +21,13 @@ const TWINS: Record<string, (t: Test) => Promise<{ store: QuotaStore; hasty: Quo
     hasty: new MemoryQuotaStore({ nowMs: Date.now, leaseMs: HASTY_MS })
   }),
   'redis-server': async t => {
-    const server = await startRedis(t)
-    const connection = connectStore({ url: server.url })
-    connection.open()
-    t.teardown(() => connection.close())
-    const store = new ValkeyQuotaStore(connection)
-    for (;;) {
-      const isThere = await store.peek([]).then(
-        () => true,
-        () => false
-      )
-      if (isThere) return { store, hasty: new ValkeyQuotaStore(connection, { leaseMs: HASTY_MS }) }
-      await new Promise(resolve => setTimeout(resolve, 10))
-    }
+    const { connection, store } = await connected(t)
+    return { store, hasty: new ValkeyQuotaStore(connection, { leaseMs: HASTY_MS }) }
+  },
+  'redis-server as a cluster, every bucket on its own': async t => {
+    const { connection, store } = await connected(t, await startRedisCluster(t), { isCluster: true })
+    const hasty = new ClusteredQuotaStore(new ValkeyQuotaStore(connection, { isCluster: true, leaseMs: HASTY_MS }))
+    return { store: new ClusteredQuotaStore(store), hasty }
   }
 }
 
@@ -59,11 +54,11 @@ for (const [twin, open] of Object.entries(TWINS)) {
     })
 
     t.test('the refusal is the one that lasts longest', async t => {
-      const fast = rate('long-f', 10, { windowMs: 10_000 })
-      const slow = rate('long-s', 10, { windowMs: 1_000_000 })
+      const fast = rate('{long}-f', 10, { windowMs: 10_000 })
+      const slow = rate('{long}-s', 10, { windowMs: 1_000_000 })
       await store.reserve('long-1', [fast, slow], 10)
       const { refusal } = await store.reserve('long-2', [fast, slow], 5)
-      t.equal(refusal?.draw.key, 'long-s')
+      t.equal(refusal?.draw.key, '{long}-s')
       t.ok((refusal?.waitMs ?? 0) > 490_000 && (refusal?.waitMs ?? 0) <= 500_000)
     })
 
@@ -155,6 +150,14 @@ for (const [twin, open] of Object.entries(TWINS)) {
       t.match(over, { shadowed: [{ key: 'shadow-try' }], used: [160, 80] })
       t.match(await store.settle(ticketOf(over), { requests: 1, tokens: 100 }), [180])
       t.strictSame(await store.peek(draws), [180, 80])
+    })
+
+    t.test('what is drawn beside a limit in shadow that would refuse is settled like any other', async t => {
+      const draws = [{ ...tokens('{beside}-try', 10), isShadow: true }, tokens('{beside}-real', 1_000)]
+      await store.reserve('beside-0', draws.slice(0, 1), 10)
+      const ticket = ticketOf(await store.reserve('beside-1', draws, 80))
+      t.strictSame(await store.settle(ticket, { requests: 1, tokens: 30 }), [30])
+      t.ok(Math.abs((await store.peek(draws))[1] ?? 0) - 30 < 1e-3)
     })
 
     t.test('a hundred at once get no more than there is', async t => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type OneOfGates, startGates } from '../helpers/gates.ts'
-import { startRedis, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { startRedis, startRedisCluster, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected, until } from '../helpers/stores.ts'
 
 /** What one call uses in the end. */
@@ -48,8 +48,12 @@ store: { url: "${server.url}" }`
       const remaining = passed.map(({ headers }) => Number(headers.get('x-ratelimit-remaining-tokens')))
       const reserved = 100 - Math.max(...remaining)
       t.ok(reserved > 1 && reserved < USED)
-      // What is left is told in whole tokens. What was reserved never went over the limit and what filled it meanwhile; what was used did by the rest alone.
-      t.ok(passed.length >= 1 && passed.length * (reserved - 1) <= 100 + (tookSec * 100) / 60, `${passed.length}`)
+      let unanswered = 0
+      for (const gate of gates) unanswered += (await gate.status()).unanswered
+      // What is left is told in whole tokens. What was reserved never went over the limit and what filled it meanwhile, so that
+      // what was used did by the rest alone. A gate whose store is late, on a machine with much to do, has its share besides.
+      const most = (unanswered === 0 ? 100 : 200) + (tookSec * 100) / 60
+      t.ok(passed.length >= 1 && passed.length * (reserved - 1) <= most, `${passed.length}, unanswered ${unanswered}`)
       t.equal((await engine.requests()).length, passed.length)
       const [first] = gates as readonly [OneOfGates]
       const owed = async () => secondsOf((await first.limit('team.tpm')).reset)
@@ -147,6 +151,24 @@ return { #held / 2, tonumber(held[2]) - t[1] * 1000 - math.floor(t[2] / 1000) }`
   t.ok((ms ?? 0) > 0 && (ms ?? 0) <= 30_000, `${ms}`)
 })
 
+t.test('gates share a cluster too, the limits of teams and those of all', WITHOUT_REDIS, async t => {
+  const server = await startRedisCluster(t)
+  const { gates } = await startGates(t, {
+    count: 2,
+    engine: { script: answer(0) },
+    yaml: `teams: { team-a: { pool: p, limits: { rpm: 5 } } }
+limits: { default: { concurrent: 9 }, global: { rpm: 3 } }
+store: { url: "${server.url}", cluster: true }`
+  })
+  await everyKnows(gates, 2)
+  const statuses: number[] = []
+  for (let i = 0; i < 6; i++) statuses.push((await (gates[i % 2] as OneOfGates).chat()).status)
+  t.strictSame(statuses, [200, 200, 200, 429, 429, 429])
+  const [first, second] = gates as readonly [OneOfGates, OneOfGates]
+  t.equal((await first.limit('team.rpm')).remaining, 2)
+  t.equal((await second.limit('user.concurrent')).remaining, 9)
+})
+
 t.test('where the operator wants it, nothing that is limited passes without the store', WITHOUT_REDIS, async t => {
   const server = await startRedis(t)
   const { gates } = await startGates(t, {
@@ -158,7 +180,7 @@ store: { url: "${server.url}" }`
   })
   await everyKnows(gates, 1)
   const [gate] = gates as readonly [OneOfGates]
-  t.equal((await gate.chat()).status, 200)
+  await until(async () => (await gate.chat()).status === 200)
   await server.kill()
   const refused = await gate.chat()
   t.equal(refused.status, 503)

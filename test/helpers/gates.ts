@@ -21,6 +21,7 @@ export interface OneOfGates {
     readonly store: string
     readonly gates: number
     readonly owed: number
+    readonly unanswered: number
   }>
 }
 
@@ -72,7 +73,10 @@ ${init.yaml}`
         const ready = await fetch(`${adminUrl}/readyz`)
         const { checks } = (await ready.json()) as { checks: { name: string; detail: object }[] }
         const detail = checks.find(check => check.name === 'limits')?.detail
-        return { isReady: ready.status === 200, ...(detail as { store: string; gates: number; owed: number }) }
+        return {
+          isReady: ready.status === 200,
+          ...(detail as { store: string; gates: number; owed: number; unanswered: number })
+        }
       }
     }
   }

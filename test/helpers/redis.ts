@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
 import { freePort } from './gate-process.ts'
@@ -67,4 +68,23 @@ export async function startRedis(t: Pick<Test, 'teardown'>, more: readonly strin
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT')
   }
+}
+
+/** A cluster of one node: it refuses a step over buckets that a larger one would place apart. */
+export async function startRedisCluster(t: Pick<Test, 'teardown'>): Promise<RedisServer> {
+  const server = await startRedis(t, ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'])
+  const socket = connect(server.port, '127.0.0.1')
+  await once(socket, 'connect')
+  const ask = async (line: string) => {
+    socket.write(`${line}\r\n`)
+    const [answer] = await once(socket, 'data')
+    return String(answer)
+  }
+  const answer = await ask('CLUSTER ADDSLOTSRANGE 0 16383')
+  if (answer !== '+OK\r\n') throw new Error(answer)
+  // It serves nothing until it has thought about it.
+  while (!(await ask('CLUSTER INFO')).includes('cluster_state:ok'))
+    await new Promise(resolve => setTimeout(resolve, 10))
+  socket.destroy()
+  return server
 }

@@ -13,15 +13,16 @@ const tokens = (key: string, amount: number) => rate(key, amount, { windowMs: AG
 const spent = (used: number) => ({ requests: 1, tokens: used })
 
 /** Gates that share a server, each with a connection of its own. */
-async function scene(t: Test, { count = 1, how = 'local' as OnStoreFailure } = {}) {
+async function scene(t: Test, { count = 1, how = 'local' as OnStoreFailure, commandMs = 10_000 } = {}) {
   const server = await startRedis(t)
   const gates = await Promise.all(
     Array.from({ length: count }, async (_, number) => {
-      const { store } = await connected(t, server)
+      const { store } = await connected(t, server, { commandMs })
       const changes: boolean[] = []
       let id = 0
       const gate = new SharedQuotaStore({
         shared: store,
+        roll: store,
         gate: `gate-${number}`,
         nextId: () => `${number}-own-${id++}`,
         nowMs: Date.now,
@@ -118,7 +119,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('wait for a store that stands still in few calls, then in none', async t => {
-    const { gate, server, store } = await scene(t)
+    const { gate, server, store } = await scene(t, { commandMs: 50 })
     const draws = [tokens('still', 1e6)]
     server.freeze()
     let waited = 0
@@ -134,7 +135,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('take back what a store has drawn for a call that it did not answer and that was refused', async t => {
-    const { gate, server, store } = await scene(t, { how: 'deny' })
+    const { gate, server, store } = await scene(t, { commandMs: 50, how: 'deny' })
     const draws = [tokens('unanswered', 1_000)]
     server.freeze()
     await t.rejects(Promise.resolve(gate.reserve('unanswered-1', draws, 70)), new GateError('TOLLGATE_LIMIT_STORE'))
@@ -145,7 +146,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('count a call once that a store had drawn for without answering', async t => {
-    const { gate, server, store } = await scene(t)
+    const { gate, server, store } = await scene(t, { commandMs: 50 })
     const draws = [tokens('once', 1_000)]
     server.freeze()
     const ticket = await reserved(gate, 'once-1', draws, 70)

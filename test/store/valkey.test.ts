@@ -6,14 +6,14 @@ import { connected, isThere, until } from '../helpers/stores.ts'
 const ECHO = { name: 'echo', text: "return { ARGV[1], redis.call('INCR', KEYS[1]) }" }
 
 t.test('before it is opened there is no connection, and where nobody listens there is none either', async t => {
-  const connection = connectStore({ url: 'redis://127.0.0.1:1' })
+  const connection = connectStore({ url: 'redis://127.0.0.1:1', isCluster: false })
   connection.open()
   await t.rejects(connection.run(ECHO, ['k'], ['a']))
   await connection.close()
 })
 
 t.test('a server', WITHOUT_REDIS, async t => {
-  const { server, connection, store } = await connected(t)
+  const { server, connection, store } = await connected(t, undefined, { commandMs: 50 })
 
   t.test('runs a script that it has never seen, and one that it has forgotten', async t => {
     t.strictSame(await connection.run(ECHO, ['k'], ['a']), ['a', 1])
