@@ -1,7 +1,7 @@
 const ROOMS =
   'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|forward|audit|metrics|refuse|mint|store'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
+const vocabulary = '^src/((exchange|caller|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
 
 /** The rules of doors of src/README.md. */
 export default {
