@@ -72,6 +72,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
   const limits = openLimits({
     nowMs,
+    onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing:
       first.store === null
         ? null
@@ -112,6 +113,12 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       level: LEVELS.indexOf(overload.level),
       memory: overload.reading.memory,
       bodyBytes: bodies.heldBytes
+    }),
+    limits: () => ({
+      decisions: limits.tally.all(),
+      budgetsOf: team => rules.limiter.budgetsOf(team),
+      leases: limits.leases.size,
+      store: limits.status === null ? null : limits.status()
     }),
     auditDropped: () => sink.dropped
   })
@@ -186,7 +193,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       }),
       loadCheck(),
       // Every gate would be out of service together.
-      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: limits.status() }])
+      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: { ...limits.status() } }])
     ],
     follow,
     start() {

@@ -6,7 +6,8 @@ import { durationText, type Header, rateLimitHeaders, remainingOf, resetMs } fro
 import type { Leases } from './leases.ts'
 import type { LimitOptions } from './options.ts'
 import { createPolicies, type Policies, type Policy } from './policies.ts'
-import type { Outcome, QuotaStore, Ticket } from './quota-store.ts'
+import type { Outcome, OwnQuotaStore, Ticket } from './quota-store.ts'
+import type { Tally } from './tally.ts'
 
 /** What was decided about a call. */
 export interface Verdict {
@@ -21,19 +22,26 @@ export interface Verdict {
 
 /** What lasts while configurations come and go. */
 export interface LimiterBase {
-  readonly store: QuotaStore
+  readonly store: OwnQuotaStore
   readonly estimator: Estimator
   readonly leases: Leases
   readonly tally: Tally
+  /** Told how long each call has waited for its limits, and where they are. */
+  readonly onReserved: (backend: Backend, tookMs: Ms) => void
   /** Names a call as no other is named, in no other gate. */
   readonly nextId: () => string
   readonly nowMs: NowMs
 }
 
-/** How often each limit has refused, and would have refused. */
-export interface Tally {
-  readonly refused: Map<string, number>
-  readonly shadowed: Map<string, number>
+/** Where a call's limits are: in this process, or in what gates share. */
+export type Backend = 'memory' | 'redis'
+
+/** How much of a budget is used. */
+export interface BudgetUsed {
+  /** `tokens_per_month`. */
+  readonly budget: string
+  /** 1 for all of it; more where something is owed. */
+  readonly ratio: number
 }
 
 /** Who is asked about. */
@@ -73,12 +81,19 @@ export class Limiter {
     const impossible = policies.find(
       policy => policy.resource === 'tokens' && !policy.isShadow && estimate.least > policy.amount
     )
-    if (impossible !== undefined) throw tooLarge(impossible, estimate.least)
+    if (impossible !== undefined) {
+      this.#base.tally.refused(impossible, [])
+      throw tooLarge(impossible, estimate.least)
+    }
     const { weights } = this.#options
     const tokens = Math.max(1, weigh({ input: estimate.input, cached: 0, output: estimate.output }, weights))
-    const decide = (outcome: Outcome<Policy>) => this.#verdict(policies, outcome, estimate, nowMs())
+    const askedAtMs = performance.now()
+    const decide = (outcome: Outcome<Policy>, backend: Backend) => {
+      this.#base.onReserved(backend, performance.now() - askedAtMs)
+      return this.#verdict(policies, outcome, estimate, nowMs())
+    }
     const outcome = store.reserve(nextId(), policies, tokens)
-    return outcome instanceof Promise ? outcome.then(decide) : decide(outcome)
+    return outcome instanceof Promise ? outcome.then(found => decide(found, 'redis')) : decide(outcome, 'memory')
   }
 
   /** The limits that a call meets. @throws TOLLGATE_LIMIT_SUSPENDED */
@@ -121,18 +136,28 @@ export class Limiter {
     }
   }
 
+  /** How much of its budgets a team as a whole has used, as far as this gate has been told. Asks nobody. */
+  budgetsOf(team: string): readonly BudgetUsed[] {
+    const policies = this.#policies.budgetsOf(team)
+    const used = this.#base.store.glance(policies)
+    return policies.map(({ name, amount }, i) => ({
+      budget: name.slice(name.indexOf('.') + 1),
+      ratio: (used[i] ?? 0) / amount
+    }))
+  }
+
   #verdict(policies: readonly Policy[], outcome: Outcome<Policy>, estimate: Estimate, nowMs: Ms): Verdict {
-    const { refused, shadowed: would } = this.#base.tally
+    const { tally } = this.#base
     const headers = outcome.used === null ? [] : rateLimitHeaders(policies, outcome.used, nowMs)
     const shadowed = outcome.shadowed.map(({ name }) => name)
-    for (const name of shadowed) count(would, name)
     const { refusal, ticket } = outcome
     if (refusal !== null) {
-      count(refused, refusal.draw.name)
+      tally.refused(refusal.draw, outcome.shadowed)
       const error = refusalOf(refusal.draw, refusal.waitMs)
       const retryAfterMs = String(Math.ceil(refusal.waitMs))
       return { headers: [...headers, ['retry-after-ms', retryAfterMs]], reservation: null, shadowed, error }
     }
+    tally.admitted(policies, outcome.used, outcome.shadowed)
     return { headers, reservation: ticket === null ? null : this.#reservation(ticket, estimate), shadowed, error: null }
   }
 
@@ -180,8 +205,4 @@ function refusalOf(policy: Policy, waitMs: Ms): GateError {
 function tooLarge(policy: Policy, needs: number): GateError {
   const message = `The request needs about ${Math.ceil(needs)} tokens. ${policy.words} can never hold them.`
   return new GateError('TOLLGATE_LIMIT_TOO_LARGE', { policy: policy.name, reason: policy.name, needs }, { message })
-}
-
-function count(counts: Map<string, number>, name: string): void {
-  counts.set(name, (counts.get(name) ?? 0) + 1)
 }

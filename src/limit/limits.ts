@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import type { NowMs } from '../time.ts'
+import type { Ms, NowMs } from '../time.ts'
 import { Estimator } from './estimate.ts'
 import { Leases } from './leases.ts'
-import type { LimiterBase } from './limiter.ts'
+import type { Backend, LimiterBase } from './limiter.ts'
 import type { OnStoreFailure } from './options.ts'
-import type { QuotaStore } from './quota-store.ts'
+import type { OwnQuotaStore } from './quota-store.ts'
 import { ClusteredQuotaStore } from './quota-store-clustered.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
-import { SharedQuotaStore } from './quota-store-shared.ts'
+import { SharedQuotaStore, type SharedStatus } from './quota-store-shared.ts'
 import { type ScriptRunner, ValkeyQuotaStore } from './quota-store-valkey.ts'
+import { Tally } from './tally.ts'
 
 /** The store that gates share. */
 export interface Sharing {
@@ -22,32 +23,39 @@ export interface Sharing {
 
 /** What lasts of limits while configurations come and go, and how to begin and end it. */
 export interface OpenLimits extends LimiterBase {
-  /** For the operator: how the store is; null where nothing is shared. */
-  readonly status: (() => Readonly<Record<string, unknown>>) | null
+  /** How the store is; null where nothing is shared. */
+  readonly status: (() => SharedStatus) | null
   start(): void
   /** Resolves when what was used is written down where that is possible. */
   close(): Promise<void>
 }
 
-/** Opens the limits of a gate. @param sharing null for limits of this process alone */
+/**
+ * Opens the limits of a gate.
+ * @param sharing null for limits of this process alone
+ * @param onReserved told how long each call has waited for its limits
+ */
 export function openLimits({
   nowMs,
-  sharing = null
+  sharing = null,
+  onReserved = () => {}
 }: {
   readonly nowMs: NowMs
   readonly sharing?: Sharing | null
+  readonly onReserved?: (backend: Backend, tookMs: Ms) => void
 }): OpenLimits {
   const gate = randomBytes(9).toString('base64url')
   let calls = 0
   const nextId = () => `${gate}-${(calls++).toString(36)}`
   const shared = sharing === null ? null : share(sharing, { gate, nextId, nowMs })
-  const store: QuotaStore = shared ?? new MemoryQuotaStore({ nowMs })
+  const store: OwnQuotaStore = shared ?? new MemoryQuotaStore({ nowMs })
   const leases = new Leases(store)
   return {
     store,
     leases,
     estimator: new Estimator(),
-    tally: { refused: new Map(), shadowed: new Map() },
+    tally: new Tally(),
+    onReserved,
     nextId,
     nowMs,
     status: shared === null ? null : () => shared.status,

@@ -26,6 +26,8 @@ export interface Policies {
   isSuspended(identity: Identity): boolean
   /** Empty when nothing limits the call. @param model the limits for it are left out when null */
   of(identity: Identity, client: Client, model: string | null): readonly Policy[]
+  /** The budgets of a team as a whole; none for the team `*`, which is any number of them. */
+  budgetsOf(team: string): readonly Policy[]
 }
 
 /** Whose limits they are: the beginning of their keys, and how they are spoken of. */
@@ -85,11 +87,7 @@ export function createPolicies(options: LimitOptions, nowMs: NowMs): Policies {
         prefix: `${prefix}u:${subjectKey(identity)}:`,
         say: limit => `Your limit of ${limit}`
       })
-      const whole = make(team?.team, {
-        scope: 'team',
-        prefix: `${prefix}t:`,
-        say: limit => `Your team's limit of ${limit}`
-      })
+      const whole = make(team?.team, teamPlace(identity.team ?? ''))
       known = { policies: [...user.policies, ...whole.policies], untilMs: Math.min(user.untilMs, whole.untilMs) }
       byIdentity.set(identity, known)
     }
@@ -131,8 +129,16 @@ export function createPolicies(options: LimitOptions, nowMs: NowMs): Policies {
         say: limit => `The limit of ${limit} for the model '${model}'`
       })
       return joined(own, both, whole, ip, all)
-    }
+    },
+    budgetsOf: team =>
+      team === '*'
+        ? NONE.policies
+        : named(options.teams.get(team)?.team, teamPlace(team)).filter(({ kind }) => kind === 'budget')
   }
+}
+
+function teamPlace(team: string): Place {
+  return { scope: 'team', prefix: `${PREFIX}{${team}}:t:`, say: limit => `Your team's limit of ${limit}` }
 }
 
 function joined(...lists: readonly (readonly Policy[])[]): readonly Policy[] {

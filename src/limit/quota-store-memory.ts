@@ -6,8 +6,8 @@ import {
   LEASE_MS,
   LEASE_WAIT_MS,
   type Outcome,
+  type OwnQuotaStore,
   owedOf,
-  type QuotaStore,
   type Spent,
   type Ticket
 } from './quota-store.ts'
@@ -32,7 +32,7 @@ const SWEPT_WHEN_FULL = 8
  * Limits of this process alone. Every step costs the same, however many buckets there are: each looks at two others, in
  * turns, and forgets what is full again. More than `maxBuckets` are never kept: then the least used are forgotten first.
  */
-export class MemoryQuotaStore implements QuotaStore {
+export class MemoryQuotaStore implements OwnQuotaStore {
   readonly #nowMs: NowMs
   readonly #maxBuckets: number
   readonly #leaseMs: Ms
@@ -103,6 +103,10 @@ export class MemoryQuotaStore implements QuotaStore {
   peek(draws: readonly Draw[]): readonly number[] {
     const now = this.#nowMs()
     return draws.map(draw => this.#usedOf(draw, now))
+  }
+
+  glance(draws: readonly Draw[]): readonly number[] {
+    return this.peek(draws)
   }
 
   /** Takes over what somebody else has found to be used. */

@@ -3,7 +3,7 @@ import type { Ms } from '../time.ts'
 import { Backlog, type Owed } from './backlog.ts'
 import { Breaker } from './breaker.ts'
 import type { OnStoreFailure } from './options.ts'
-import type { Draw, Outcome, QuotaStore, Spent, Ticket } from './quota-store.ts'
+import type { Draw, Outcome, OwnQuotaStore, QuotaStore, Spent, Ticket } from './quota-store.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
 
 /** Where gates say that they are there. */
@@ -27,6 +27,22 @@ export interface SharedQuotaStoreInit {
   readonly onChange: (isAway: boolean, of: { readonly why: unknown; readonly dropped: number }) => void
 }
 
+/** How the store is, for the operator. */
+export interface SharedStatus {
+  /** `away` when it is not asked any more. */
+  readonly store: 'there' | 'away'
+  /** Whether it has answered the last question. */
+  readonly answers: boolean
+  /** Gates that share it. */
+  readonly gates: number
+  /** Questions that it did not answer, or not in time. */
+  readonly unanswered: number
+  /** What it has to be told when it is there again. */
+  readonly owed: number
+  /** What was given up of that because there was too much. */
+  readonly dropped: number
+}
+
 /** A ticket, and what this gate has drawn from its own buckets for it. */
 interface SharedTicket<D extends Draw> extends Ticket<D> {
   readonly local: Ticket | null
@@ -46,7 +62,7 @@ const CHUNK = 500
  * What the store says of a bucket is noted here with each answer, so that a gate on its own goes on from there, with the amount
  * divided by the gates that there were. What it lets through meanwhile is added when the store is there again.
  */
-export class SharedQuotaStore implements QuotaStore {
+export class SharedQuotaStore implements OwnQuotaStore {
   readonly #init: SharedQuotaStoreInit
   readonly #local: MemoryQuotaStore
   readonly #breaker: Breaker
@@ -56,7 +72,7 @@ export class SharedQuotaStore implements QuotaStore {
   #clock: NodeJS.Timeout | null = null
   #ticks = 0
   #hasJoined = false
-  /** Questions that the store did not answer, or not in time. */
+  #answers = false
   #unanswered = 0
   /** What failed last, for the log. */
   #why: unknown = null
@@ -71,10 +87,15 @@ export class SharedQuotaStore implements QuotaStore {
     )
   }
 
-  /** For the operator. */
-  get status() {
-    const store = this.#breaker.isOpen ? 'away' : 'there'
-    return { store, gates: this.#gates, unanswered: this.#unanswered, owed: this.#backlog.size }
+  get status(): SharedStatus {
+    return {
+      store: this.#breaker.isOpen ? 'away' : 'there',
+      answers: this.#answers,
+      gates: this.#gates,
+      unanswered: this.#unanswered,
+      owed: this.#backlog.size,
+      dropped: this.#backlog.dropped
+    }
   }
 
   reserve<D extends Draw>(id: string, draws: readonly D[], tokens: number): Outcome<D> | Promise<Outcome<D>> {
@@ -116,7 +137,11 @@ export class SharedQuotaStore implements QuotaStore {
 
   async peek(draws: readonly Draw[]): Promise<readonly number[]> {
     const used = this.#breaker.isOpen ? null : await this.#try(() => this.#init.shared.peek(draws))
-    return used ?? this.#wholeOf(draws, this.#local.peek(draws.map(draw => this.#shareOf(draw))))
+    return used ?? this.glance(draws)
+  }
+
+  glance(draws: readonly Draw[]): readonly number[] {
+    return this.#wholeOf(draws, this.#local.peek(draws.map(draw => this.#shareOf(draw))))
   }
 
   /** Begins to say that this gate is there, and to probe when the store is away. */
@@ -150,8 +175,10 @@ export class SharedQuotaStore implements QuotaStore {
     try {
       this.#gates = Math.max(1, await this.#init.roll.join(this.#init.gate))
       this.#hasJoined = true
+      this.#answers = true
       return true
     } catch (err) {
+      this.#answers = false
       this.#why = err
       return false
     }
@@ -170,6 +197,7 @@ export class SharedQuotaStore implements QuotaStore {
   }
 
   #failed(err: unknown): void {
+    this.#answers = false
     this.#why = err
     this.#unanswered++
     this.#breaker.failed()
@@ -224,6 +252,7 @@ export class SharedQuotaStore implements QuotaStore {
 
   /** Notes what the store has said. */
   #noted<D extends Draw>(draws: readonly D[], outcome: Outcome<D>): Outcome<D> {
+    this.#answers = true
     if (outcome.used !== null) this.#mirror(draws, outcome.used)
     const { ticket } = outcome
     for (const draw of ticket?.draws ?? []) if (draw.kind === 'lease') this.#local.hold(draw, ticket?.id ?? '')

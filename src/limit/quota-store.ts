@@ -72,6 +72,12 @@ export interface QuotaStore {
   peek(draws: readonly Draw[]): readonly number[] | Promise<readonly number[]>
 }
 
+/** A store that this gate asks, and that notes what it has been told. */
+export interface OwnQuotaStore extends QuotaStore {
+  /** What is used of each bucket now, as far as this gate has been told. Asks nobody. */
+  glance(draws: readonly Draw[]): readonly number[]
+}
+
 /** What a call costs of a bucket. */
 export function costOf({ resource }: Draw, tokens: number): number {
   return resource === 'tokens' ? tokens : 1

@@ -1,12 +1,16 @@
 import type { Families } from './families.ts'
 import type { Names } from './names.ts'
-import type { PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
+import type { LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
 const REJECTIONS = ['full', 'late', 'busy'] as const
 
 /** Makes what reads everything that is not counted by requests: gauges, and counters that a room keeps itself. */
-export function createReader(families: Families, around: Surroundings, models: Names): (run: RunSeen) => void {
+export function createReader(
+  families: Families,
+  around: Surroundings,
+  { teams, models }: { readonly teams: Names; readonly models: Names }
+): (run: RunSeen) => void {
   const set = (name: TotalName, value: number) => {
     families.of(name).at().value = value
   }
@@ -49,6 +53,26 @@ export function createReader(families: Families, around: Surroundings, models: N
     }
   }
 
+  function readLimits({ decisions, budgetsOf, leases, store }: LimitsSeen): void {
+    for (const { policy, scope, resource, counts } of decisions) {
+      for (const [decision, count] of Object.entries(counts)) {
+        families.of('tollgate_limit_decisions_total').at(policy, scope, resource, decision).value = count
+      }
+    }
+    for (const team of teams.all()) {
+      for (const { budget, ratio } of budgetsOf(team)) {
+        families.of('tollgate_budget_used_ratio').at(team, budget).value = ratio
+      }
+    }
+    set('tollgate_limit_leases', leases)
+    set('tollgate_limiter_fallback_active', Number(store !== null && (store.store === 'away' || !store.answers)))
+    set('tollgate_limiter_unanswered_total', store?.unanswered ?? 0)
+    set('tollgate_limiter_owed', store?.owed ?? 0)
+    set('tollgate_limiter_dropped_total', store?.dropped ?? 0)
+    set('tollgate_limiter_gates', store?.gates ?? 1)
+    if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
+  }
+
   function readRun({ isDraining, reload }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
@@ -64,6 +88,7 @@ export function createReader(families: Families, around: Surroundings, models: N
     readCalls()
     readKeys()
     readRun(run)
+    readLimits(around.limits())
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
     set('tollgate_token_cache_negative_hits_total', stats.negativeHits)
@@ -82,6 +107,7 @@ export function createReader(families: Families, around: Surroundings, models: N
 const READ = [
   'tollgate_inflight_requests',
   'tollgate_queue_depth',
+  'tollgate_budget_used_ratio',
   'tollgate_upstream_healthy',
   'tollgate_upstream_circuit_open',
   'tollgate_upstream_active',
@@ -105,3 +131,9 @@ type TotalName =
   | 'tollgate_token_cache_evictions_total'
   | 'tollgate_token_cache_entries'
   | 'tollgate_audit_dropped_total'
+  | 'tollgate_limit_leases'
+  | 'tollgate_limiter_fallback_active'
+  | 'tollgate_limiter_unanswered_total'
+  | 'tollgate_limiter_owed'
+  | 'tollgate_limiter_dropped_total'
+  | 'tollgate_limiter_gates'

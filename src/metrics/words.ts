@@ -65,6 +65,30 @@ export function queueRejectionOf({ code }: GateError): 'full' | 'late' | 'busy' 
   }
 }
 
+/** Which kind of limit refused a call, or null. */
+export function limitRefusalOf({
+  code
+}: GateError): 'rate' | 'tokens' | 'concurrency' | 'budget' | 'too_large' | 'suspended' | 'store' | null {
+  switch (code) {
+    case 'TOLLGATE_LIMIT_RATE':
+      return 'rate'
+    case 'TOLLGATE_LIMIT_TOKENS':
+      return 'tokens'
+    case 'TOLLGATE_LIMIT_CONCURRENCY':
+      return 'concurrency'
+    case 'TOLLGATE_LIMIT_BUDGET':
+      return 'budget'
+    case 'TOLLGATE_LIMIT_TOO_LARGE':
+      return 'too_large'
+    case 'TOLLGATE_LIMIT_SUSPENDED':
+      return 'suspended'
+    case 'TOLLGATE_LIMIT_STORE':
+      return 'store'
+    default:
+      return null
+  }
+}
+
 /** Where the catalogue of metrics says it in other words than `authenticate`. */
 const RESULTS: Readonly<Record<string, string>> = {
   unknown_issuer: 'wrong_issuer',

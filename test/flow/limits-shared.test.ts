@@ -96,7 +96,15 @@ store: { url: "${server.url}" }`
     await server.kill()
     for (const gate of gates) await gate.process.says('the store of limits is away')
     await more(100)
-    for (const gate of gates) t.match(await gate.status(), { isReady: true, store: 'away' })
+    for (const gate of gates) {
+      t.match(await gate.status(), { isReady: true, store: 'away' })
+      const now = await gate.metrics()
+      t.equal(now.value('tollgate_redis_up', { use: 'limits' }), 0)
+      t.equal(now.value('tollgate_limiter_fallback_active'), 1)
+      t.ok((now.value('tollgate_limiter_unanswered_total') ?? 0) >= 5)
+      t.ok((now.value('tollgate_limiter_seconds_count', { backend: 'redis' }) ?? 0) > 0)
+      t.ok((now.value('tollgate_limiter_seconds_count', { backend: 'memory' }) ?? 0) > 0, 'decided by itself')
+    }
     await server.start()
     for (const gate of gates) await gate.process.says('the store of limits is there again')
     // Alive and deaf is worse than dead.
@@ -119,6 +127,12 @@ store: { url: "${server.url}" }`
         gate.process.stderr().match(/is there again/g)?.length
       )
       t.equal((await gate.limit('team.concurrent')).remaining, 200)
+      await until(async () => (await gate.metrics()).value('tollgate_redis_up', { use: 'limits' }) === 1)
+      const now = await gate.metrics()
+      t.equal(now.value('tollgate_limiter_fallback_active'), 0)
+      t.equal(now.value('tollgate_limiter_gates'), 2)
+      t.equal(now.value('tollgate_limit_leases'), 0)
+      t.ok((now.value('tollgate_budget_used_ratio', { team: 'team-a', budget: 'tokens_per_month' }) ?? 0) > 0)
     }
   }
 )

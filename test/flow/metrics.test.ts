@@ -229,6 +229,50 @@ t.test('tokens are counted as the engine counted them, by team, model and operat
   t.equal(now.value('tollgate_usage_events_total', { pool: 'p', source: 'engine_final', outcome: 'answered' }), 2)
 })
 
+t.test('what limits let through and refuse, whose it was, and what is left of budgets', async t => {
+  const w = await world(t, {
+    yaml: ({ engine, issuer }) => `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [p] } }
+teams:
+  team-a: { pool: p, limits: { rpm: 2, concurrent: 5 }, budget: { tokens: 10K, per: day } }
+  team-b: { pool: p, suspended: true }
+limits: { default: { rpm: 1, shadow: true } }
+`
+  })
+  await w.engine.script({ kind: 'json', body: { choices: [], usage: { prompt_tokens: 240, completion_tokens: 10 } } })
+  for (const status of [200, 200, 429]) t.equal((await chat(w, 'p')).status, status)
+  const token = await w.issuer.sign({ team_id: 'team-b' })
+  t.equal((await w.ask(CHAT, { token, body: { model: 'p', messages: [] } })).status, 403)
+  await w.audits(4)
+  const now = await scrapeOf(w)
+  const decisions = Object.fromEntries(
+    now
+      .series('tollgate_limit_decisions_total')
+      .filter(({ value }) => value > 0)
+      .map(({ labels, value }) => [`${labels.policy} ${labels.decision}`, value])
+  )
+  t.strictSame(decisions, {
+    'user.rpm near': 1,
+    'user.rpm shadow_deny': 2,
+    'team.rpm allow': 1,
+    'team.rpm near': 1,
+    'team.rpm deny': 1,
+    'team.concurrent allow': 2,
+    'team.tokens_per_day allow': 2
+  })
+  t.strictSame(
+    now.series('tollgate_limit_refusals_total').map(({ labels }) => labels),
+    [
+      { team: 'team-a', policy: 'team.rpm', reason: 'rate' },
+      { team: 'team-b', policy: 'none', reason: 'suspended' }
+    ]
+  )
+  t.equal(now.value('tollgate_budget_used_ratio', { team: 'team-a', budget: 'tokens_per_day' }), 0.05)
+  t.equal(now.value('tollgate_limiter_seconds_count', { backend: 'memory' }), 3)
+  t.equal(now.value('tollgate_limit_leases'), 0)
+})
+
 t.test(
   'no caller can write a label: neither tokens nor subjects, teams, models or paths that nobody knows',
   async t => {

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { type EngineDouble, type EngineOptions, startEngine } from './engine.ts'
 import { freePort, type GateProcess, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
+import { readScrape, type Scrape } from './scrape.ts'
 
 const ISSUER = 'https://idp.example.com'
 
@@ -15,6 +16,8 @@ export interface OneOfGates {
   chat(body?: object): Promise<Response>
   /** What is left of a limit, as its holder is told. */
   limit(name: string): Promise<{ readonly remaining: number; readonly reset: string }>
+  /** What its second listener tells Prometheus. */
+  metrics(): Promise<Scrape>
   /** A fact of the check of limits in `/readyz`. */
   status(): Promise<{
     readonly isReady: boolean
@@ -69,6 +72,7 @@ ${init.yaml}`
         if (found === undefined) throw new Error(`no limit ${name}`)
         return found
       },
+      metrics: async () => readScrape(await (await fetch(`${adminUrl}/metrics`)).text()),
       async status() {
         const ready = await fetch(`${adminUrl}/readyz`)
         const { checks } = (await ready.json()) as { checks: { name: string; detail: object }[] }

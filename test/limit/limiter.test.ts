@@ -18,6 +18,7 @@ function scene(options: Parameters<typeof limitOptions>[0]) {
     reload: (next: Parameters<typeof limitOptions>[0]) => {
       limiter = new Limiter(limitOptions(next), base)
     },
+    budgetsOf: (name: string) => limiter.budgetsOf(name),
     admit: (exchange: Exchange) => limiter.admit(exchange) as Verdict,
     describe: async (models: string[] = []) =>
       (await limiter.describe({ identity: identity(), client: client() }, models)) as {
@@ -164,7 +165,37 @@ t.test('limits in shadow refuse nobody, are written down, and are counted', asyn
   t.strictSame(second.shadowed, ['user.rpm'])
   t.equal(second.error, null)
   t.equal(Object.fromEntries(second.headers)['x-ratelimit-limit-requests'], '100')
-  t.equal(base.tally.shadowed.get('user.rpm'), 1)
+  t.match(
+    [...base.tally.all()].find(({ policy }) => policy === 'user.rpm'),
+    { counts: { near: 1, deny: 0, shadow_deny: 1 } }
+  )
+})
+
+t.test('how much of its budgets a team has used is there to be read, whatever else limits it', async t => {
+  const budgets = [{ tokens: 1_000, requests: 10, per: 'month', tz: 'UTC', isShadow: false }] as const
+  const { admit, budgetsOf } = scene({
+    teams: new Map([
+      ['team-a', team({ team: limits({ budgets, rpm: 5 }), subject: limits({ budgets }) })],
+      ['*', team({ team: limits({ budgets }) })]
+    ])
+  })
+  const exchange = chat()
+  admit(exchange).reservation?.settle(answered(exchange, usage({ inputTokens: 1_000, outputTokens: 500 })))
+  t.strictSame(budgetsOf('team-a'), [
+    { budget: 'tokens_per_month', ratio: 1.5 },
+    { budget: 'requests_per_month', ratio: 0.1 }
+  ])
+  t.strictSame([budgetsOf('*'), budgetsOf('nobody')], [[], []])
+})
+
+t.test('how long a call waits for its limits is told, of calls that have any', async t => {
+  const told: [string, number][] = []
+  const base = openLimits({ nowMs: () => START, onReserved: (...of) => told.push(of) })
+  new Limiter(limitOptions({}), base).admit(chat())
+  t.strictSame(told, [])
+  new Limiter(limitOptions({ subject: limits({ rpm: 1 }) }), base).admit(chat())
+  t.equal(told[0]?.[0], 'memory')
+  t.ok((told[0]?.[1] ?? -1) >= 0)
 })
 
 t.test('a suspended team is refused with its own code, and reads its limits all the same', async t => {

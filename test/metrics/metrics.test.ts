@@ -3,7 +3,7 @@ import type { Exchange } from '../../src/exchange.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
 function identity(team: string) {
   return {
@@ -57,6 +57,7 @@ function scene() {
     keySets: () => [],
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
+    limits: () => NO_LIMITS,
     auditDropped: () => 0
   })
   return { metrics, config, read: async () => readScrape((await metrics.scrape(RUN)).text) }
