@@ -74,10 +74,26 @@ export class Limiter {
   admit(exchange: Exchange): Verdict | Promise<Verdict> {
     const { identity, client, call } = exchange
     if (this.#policies.isEmpty && identity.limits === undefined) return PASS
+    return this.#draw(exchange, this.policiesOf({ identity, client }, call))
+  }
+
+  /**
+   * Draws from the limits of a model that a running session has named, besides those that it has drawn from already.
+   * @throws as `admit` does
+   */
+  admitModel(exchange: Exchange): Verdict | Promise<Verdict> {
+    const { identity, client, call } = exchange
     const policies = this.policiesOf({ identity, client }, call)
+    return this.#draw(
+      exchange,
+      policies.filter(({ model }) => model !== null)
+    )
+  }
+
+  #draw({ call, content }: Exchange, policies: readonly Policy[]): Verdict | Promise<Verdict> {
     if (policies.length === 0) return PASS
     const { store, estimator, nextId, nowMs } = this.#base
-    const estimate = estimator.estimate(call, exchange.content, this.#options)
+    const estimate = estimator.estimate(call, content, this.#options)
     const impossible = policies.find(
       policy => policy.resource === 'tokens' && !policy.isShadow && estimate.least > policy.amount
     )
