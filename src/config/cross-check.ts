@@ -18,6 +18,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),
     ...checkTeams(root),
+    ...checkBudgets(root),
     ...checkFiles(root, file)
   ]
 }
@@ -139,27 +140,72 @@ function checkTeams(root: Loose): Finding[] {
     for (const [index, pool] of listOf(team.pools).entries()) {
       if (typeof pool === 'string') findings.push(...unknownPool(root, pool, [...at, 'pools', index]))
     }
-    return [...findings, ...checkTeamModels(root, pools, listOf(team.models), at)]
+    return [
+      ...findings,
+      ...checkTeamModels(root, pools, listOf(team.models), at),
+      ...checkModelLimits(root, pools, Object.keys(mapOf(team.per_model)), at)
+    ]
   })
 }
 
-/** Only where every pool of the team lists its models: what is learned cannot be checked here. */
 function checkTeamModels(root: Loose, pools: readonly unknown[], models: readonly unknown[], at: Path): Finding[] {
-  const lists = pools.map(pool => mapOf(mapOf(root.pools)[String(pool)]).models)
-  if (lists.length === 0 || !lists.every(Array.isArray)) return []
-  const served = lists.flat().map(String)
+  const served = servedBy(root, pools)
+  if (served === null) return []
   return models.flatMap((model, index) =>
-    typeof model !== 'string' || served.includes(model)
-      ? []
-      : [
-          error(
-            'E309',
-            [...at, 'models', index],
-            `no pool of the team serves "${model}"`,
-            suggest(model, served) ?? `they serve: ${served.join(', ')}`
-          )
-        ]
+    typeof model !== 'string' || served.includes(model) ? [] : [unserved(model, served, [...at, 'models', index])]
   )
+}
+
+/** Limits for a name that no call ever has would limit nothing. */
+function checkModelLimits(root: Loose, pools: readonly unknown[], models: readonly string[], at: Path): Finding[] {
+  const served = servedBy(root, pools)
+  return models.flatMap(model => {
+    const path = [...at, 'per_model', model]
+    const owner = Object.entries(mapOf(root.models)).find(([, of]) => listOf(mapOf(of).aliases).includes(model))
+    if (owner !== undefined)
+      return [error('E309', path, `"${model}" is an alias of ${owner[0]}, whose name it is to be`)]
+    return served === null || served.includes(model) ? [] : [unserved(model, served, path)]
+  })
+}
+
+/** Null unless every pool lists its models: what is learned cannot be checked here. */
+function servedBy(root: Loose, pools: readonly unknown[]): readonly string[] | null {
+  const lists = pools.map(pool => mapOf(mapOf(root.pools)[String(pool)]).models)
+  return lists.length === 0 || !lists.every(Array.isArray) ? null : lists.flat().map(String)
+}
+
+function unserved(model: string, served: readonly string[], path: Path): Finding {
+  const hint = suggest(model, served) ?? `they serve: ${served.join(', ')}`
+  return error('E309', path, `no pool of the team serves "${model}"`, hint)
+}
+
+/** Two budgets of one thing in one period would be one bucket, drawn from twice. */
+function checkBudgets(root: Loose): Finding[] {
+  const limits = mapOf(root.limits)
+  const places: readonly (readonly [Path, unknown])[] = [
+    ...['default', 'per_ip', 'global'].map(name => [['limits', name], limits[name]] as const),
+    ...Object.entries(mapOf(root.models)).map(([name, of]) => [['models', name, 'limits'], mapOf(of).limits] as const),
+    ...Object.entries(mapOf(root.teams)).flatMap(([name, team]) => [
+      [['teams', name], team] as const,
+      [['teams', name, 'per_user'], mapOf(team).per_user] as const,
+      ...Object.entries(mapOf(mapOf(team).per_model)).map(
+        ([model, of]) => [['teams', name, 'per_model', model], of] as const
+      )
+    ])
+  ]
+  return places.flatMap(([path, of]) => {
+    const seen = new Set<string>()
+    return listOf(mapOf(of).budget).flatMap((item, index) => {
+      const budget = mapOf(item)
+      return ['tokens', 'requests'].flatMap(what => {
+        if (budget[what] === undefined) return []
+        const name = `${what} per ${String(budget.per)}`
+        if (seen.has(name)) return [error('E314', [...path, 'budget', index], `${name} stand twice`)]
+        seen.add(name)
+        return []
+      })
+    })
+  })
 }
 
 function unknownPool(root: Loose, name: string, path: Path): Finding[] {

@@ -57,6 +57,38 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.authenticate.issuers[0]), 'V27')
 })
 
+t.test('two budgets of one thing in one period are told apart by nobody, and are refused', async t => {
+  const two = 'budget: [{ tokens: 1M, per: day }, { tokens: 2M, per: day, tz: Asia/Shanghai }]'
+  const message = 'tokens per day stand twice'
+  for (const [text, path] of [
+    [`${NINE.replace('qwen }', `qwen, ${two} }`)}`, 'teams.team-a.budget[1]'],
+    [`${NINE.replace('qwen }', `qwen, per_user: { ${two} } }`)}`, 'teams.team-a.per_user.budget[1]'],
+    [`${NINE.replace('qwen }', `qwen, per_model: { m: { ${two} } } }`)}`, 'teams.team-a.per_model.m.budget[1]'],
+    [`${NINE}limits: { global: { ${two} } }\n`, 'limits.global.budget[1]'],
+    [`${NINE}models: { m: { limits: { ${two} } } }\n`, 'models.m.limits.budget[1]']
+  ] as const) {
+    t.match(faultOf(text), { code: 'E314', path, message }, path)
+  }
+  const several = 'budget: [{ tokens: 1M, requests: 9, per: day }, { tokens: 2M, requests: 9, per: month }]'
+  t.strictSame(load(NINE.replace('qwen }', `qwen, ${several} }`)).faults, [])
+})
+
+t.test('limits of a team for a model that it cannot have are refused, with what was meant', async t => {
+  const listed = NINE.replace('vllm', 'vllm\n    models: [qwen3-32b]')
+  const of = (model: string) => listed.replace('{ pool: qwen }', `{ pool: qwen, per_model: { ${model}: { rpm: 1 } } }`)
+  t.strictSame(load(of('qwen3-32b')).faults, [])
+  t.match(faultOf(of('qwen3-23b')), { code: 'E309', path: 'teams.team-a.per_model.qwen3-23b', message: /"qwen3-23b"/ })
+  t.match(faultOf(`${of('qwen')}models: { qwen3-32b: { aliases: [qwen] } }\n`), {
+    code: 'E309',
+    message: /alias of qwen3-32b/
+  })
+  t.strictSame(
+    load(NINE.replace('{ pool: qwen }', '{ pool: qwen, per_model: { x: { rpm: 1 } } }')).faults,
+    [],
+    'what engines serve is not known before they are asked'
+  )
+})
+
 t.test('limits stand with teams, models and for all; what is left out is not limited', async t => {
   const plain = load(NINE)
   t.match(plain.ok && plain.config.limit, {
