@@ -99,7 +99,9 @@ const BudgetSchema = Type.Object(
 const BudgetsSchema = Type.Optional(
   Type.Union([BudgetSchema, Type.Array(BudgetSchema)], {
     expected: 'a budget such as { tokens: 5G, per: month, tz: Europe/Berlin }, or a list of them',
-    description: 'What may be used in a day or a month: one, or a list of them.'
+    description:
+      'What may be used in a day or a month: one, or a list of them. Without `store` each gate counts by itself, and begins anew ' +
+      'when it is started: what was used before is forgotten.'
   })
 )
 

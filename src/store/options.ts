@@ -16,13 +16,17 @@ export const StoreSchema = Type.Optional(
         secret: true,
         pattern: '^(?:redis|valkey)s?://[^\\s/]+(?:/\\d{0,2})?$',
         expected: 'a URL such as redis://store:6379, or rediss:// with TLS',
-        description: 'Redis 6.2 or newer, or Valkey. With a password: ${env:TOLLGATE_STORE_URL}.'
+        description:
+          'Redis 6.2 or newer, or Valkey. With a password: ${env:TOLLGATE_STORE_URL}. Budgets last as long as what it knows: let ' +
+          'it write to disk (appendonly yes) and drop nothing (maxmemory-policy noeviction).'
       }),
       cluster: Type.Boolean({ default: false, description: 'true: the URL is that of a node of a Redis Cluster.' })
     },
     {
       additionalProperties: false,
-      description: 'What several gates share their limits through. Absent: each gate has limits of its own.'
+      description:
+        'What several gates share their limits through, and what keeps budgets while gates are restarted. Absent: each gate has ' +
+        'limits of its own, and its budgets begin anew with it.'
     }
   )
 )

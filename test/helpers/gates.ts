@@ -4,8 +4,30 @@ import { type EngineDouble, type EngineOptions, startEngine } from './engine.ts'
 import { freePort, type GateProcess, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
 import { readScrape, type Scrape } from './scrape.ts'
+import { until } from './stores.ts'
 
 const ISSUER = 'https://idp.example.com'
+
+/** What one call uses in the end, by `answerAfter`. */
+export const USED = 25
+
+/** An engine's answer in one piece, after a while. */
+export const answerAfter = (delayMs: number) => ({
+  kind: 'json' as const,
+  delayMs,
+  body: {
+    id: 'c',
+    object: 'chat.completion',
+    model: 'm',
+    choices: [],
+    usage: { prompt_tokens: USED - 5, completion_tokens: 5, total_tokens: USED }
+  }
+})
+
+/** Resolves when each gate knows of so many. */
+export async function everyKnows(gates: readonly OneOfGates[], count: number): Promise<void> {
+  for (const gate of gates) await until(async () => (await gate.status()).gates === count)
+}
 
 /** A gate that is a process of its own, before an engine that others share. */
 export interface OneOfGates {
