@@ -65,7 +65,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
         charger?.charge(exchange, configOf(exchange))
       },
       function leave(exchange) {
-        exchange.lease?.release()
+        exchange.lease?.release(exchange)
         exchange.hold?.release()
       },
       function write(exchange) {

@@ -155,6 +155,15 @@ export const CODES = {
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
   TOLLGATE_ROUTE_FULL: { ...unavailable, message: 'Too many requests are waiting for this model.' },
+  TOLLGATE_ROUTE_SHARE: {
+    ...bad,
+    status: 429,
+    type: 'rate_limit_error',
+    code: 'rate_limit_exceeded',
+    message: 'Too many requests of your team are waiting for this model.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
   TOLLGATE_ROUTE_LATE: {
     ...unavailable,
     retryAfterSec: 5,

@@ -131,8 +131,11 @@ export interface Lease {
    * @returns null when there is none, or too much was tried again of late
    */
   move(): Target | null
-  /** Gives the place back. Once, however the call ended. */
-  release(): void
+  /**
+   * Gives the place back. Once, however the call ended.
+   * @param ended what it has used, and whether it was refused; undefined when it was never begun
+   */
+  release(ended?: Pick<Exchange, 'usage' | 'status' | 'failure'>): void
 }
 
 /** Memory that is counted for a call, from `inspect` until nothing needs it any more. */

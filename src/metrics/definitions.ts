@@ -180,11 +180,17 @@ export const METRICS = {
   },
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
-  tollgate_queue_depth: { ...gauge, help: 'Calls that wait for a place in a pool now.', labels: ['pool'] },
+  tollgate_queue_depth: {
+    ...gauge,
+    help: 'Calls that wait for a place in a pool now, by class.',
+    labels: ['pool', 'class']
+  },
   tollgate_queue_rejections_total: {
     ...counter,
-    help: 'Calls that got no place: full (the queue), late (waited too long), busy (every engine asked for a pause).',
-    labels: ['pool', 'reason']
+    help:
+      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
+      'busy (every engine asked for a pause).',
+    labels: ['pool', 'class', 'reason']
   },
 
   tollgate_upstream_requests_total: {

@@ -35,7 +35,7 @@ export interface IssuerSeen {
 /** A pool, as `route` has it. */
 export interface PoolSeen {
   readonly name: string
-  readonly queue: { readonly size: number }
+  readonly queue: { depths(): readonly { readonly class: string; readonly waiting: number }[] }
   readonly targets: readonly TargetSeen[]
   serves(model: string): boolean | null
 }

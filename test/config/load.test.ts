@@ -57,6 +57,28 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.authenticate.issuers[0]), 'V27')
 })
 
+t.test(
+  'a team has the weight 1, the class default and half of the queue, unless the operator says otherwise',
+  async t => {
+    const plain = load(NINE)
+    const said = load(
+      NINE.replace('targets:', 'queue: { size: 7, per_team: 3 }\n    targets:').replace(
+        '{ pool: qwen }',
+        '{ pool: qwen, weight: 3, class: interactive }'
+      )
+    )
+    t.equal(plain.ok && said.ok, true)
+    if (!plain.ok || !said.ok) return
+    t.match(plain.config.route.teams.get('team-a'), { weight: 1, class: 'default' })
+    t.match(plain.config.route.pools.get('qwen')?.queue, { size: 512, perTeam: 256 })
+    t.match(said.config.route.teams.get('team-a'), { weight: 3, class: 'interactive' })
+    t.match(said.config.route.pools.get('qwen')?.queue, { size: 7, perTeam: 3 })
+    for (const wrong of ['weight: 0', 'weight: 1.5', 'class: interactiv', 'class: 1', 'wieght: 2']) {
+      t.equal(faultOf(NINE.replace('{ pool: qwen }', `{ pool: qwen, ${wrong} }`))?.line, 9, wrong)
+    }
+  }
+)
+
 t.test('usage is learned as the engine can tell it, or as the operator says', async t => {
   const modeOf = (engine: string, more = '') => {
     const result = load(NINE.replace('engine: vllm', `engine: ${engine}${more}`))
