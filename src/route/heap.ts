@@ -4,7 +4,7 @@ export class Heap<T> {
   readonly #items: T[] = []
   readonly #placeOf = new Map<T, number>()
 
-  /** @param isBefore what it looks at may change only between a call of `settle` and the one before */
+  /** @param isBefore whatever it looks at of an item that is here changes only right before `settle` is told of it */
   constructor(isBefore: (a: T, b: T) => boolean) {
     this.#isBefore = isBefore
   }
