@@ -1,7 +1,8 @@
 const ROOMS =
-  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|forward|audit|metrics|refuse|mint|store'
+  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|charge|forward|audit|metrics|refuse|mint|store'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/((exchange|caller|codes|errors|time|units|usage|json-members)\\.ts$|engines/)'
+const vocabulary =
+  '^src/((exchange|caller|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {
@@ -67,6 +68,12 @@ export default {
       severity: 'error',
       from: { path: '^src/probe/' },
       to: { path: '^src/', pathNot: ['^src/(probe|config)/', vocabulary] }
+    },
+    {
+      name: 'the-bill-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/bill/' },
+      to: { path: '^src/', pathNot: ['^src/(bill|config)/', vocabulary] }
     },
     {
       name: 'nothing-on-the-path-knows-the-demo',

@@ -4,6 +4,8 @@ import accept, { type SettleStep } from './accept/plugin.ts'
 import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
 import authenticate from './authenticate/plugin.ts'
 import authorize from './authorize/plugin.ts'
+import type { Charger } from './charge/charger.ts'
+import charge from './charge/plugin.ts'
 import { GateError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import forward from './forward/plugin.ts'
@@ -34,6 +36,8 @@ export interface AppDeps {
   /** What is let in while the gate itself has too much to do. */
   readonly overload: OverloadGuard
   readonly bodies: BodyBudget
+  /** The ledger; null without one. */
+  readonly charger: Charger | null
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
   /** Counts a settled exchange. */
@@ -42,7 +46,8 @@ export interface AppDeps {
 
 /** The whole gate, without a socket. The order of the lines is the order of the rooms. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { log, limits, tls, rules, transport, nowMs } = deps
+  const { log, limits, tls, rules, transport, nowMs, charger } = deps
+  const configOf = (exchange: Exchange) => rulesOf(exchange).config
   const isSocket = (rawUrl: string) => rules().inspection.endpoints.isSocket(rawUrl)
   const app = fastify(serverOptions({ log, limits, tls, isSocket }))
 
@@ -57,11 +62,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     // The way out, in order, once per request, however it ended.
     settle: [
       measure,
+      function charge(exchange) {
+        charger?.charge(exchange, configOf(exchange))
+      },
       function settle(exchange) {
         exchange.reservation?.settle(exchange)
       },
       function leave(exchange) {
-        exchange.lease?.release()
+        exchange.lease?.release(exchange)
         exchange.hold?.release()
       },
       function write(exchange) {
@@ -87,6 +95,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
     await gated.register(shape, { shaperOf: exchange => rulesOf(exchange).shaper })
     await gated.register(meter, { mend })
+    if (charger !== null) await gated.register(charge, { charger, configOf })
     await gated.register(forward, {
       transport,
       nowMs,

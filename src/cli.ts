@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runHealthcheck } from './admin/healthcheck.ts'
+import { runUsage } from './bill/command.ts'
 import { runCheck } from './config/check.ts'
 import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
@@ -19,6 +20,7 @@ Commands:
   explain --config FILE --token TOKEN --path PATH [--method POST] [--model NAME]
                            show what each room decides about a request, and why
   probe --config FILE      ask every engine what it is, what it serves and what its port opens
+  usage verify --dir DIR   say whether the ledger of usage is whole
   token                    make a key set and sign test tokens
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
@@ -61,6 +63,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return await runExplain(rest, { stdout, stderr, env })
     case 'probe':
       return await runProbe(rest, { stdout, stderr, env })
+    case 'usage':
+      return await runUsage(rest, { stdout, stderr })
     case 'token':
       return await runToken(rest, { stdout, stderr })
     case 'healthcheck':

@@ -192,6 +192,15 @@ export const CODES = {
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
   TOLLGATE_ROUTE_FULL: { ...unavailable, message: 'Too many requests are waiting for this model.' },
+  TOLLGATE_ROUTE_SHARE: {
+    ...bad,
+    status: 429,
+    type: 'rate_limit_error',
+    code: 'rate_limit_exceeded',
+    message: 'Too many requests of your team are waiting for this model.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
   TOLLGATE_ROUTE_LATE: {
     ...unavailable,
     retryAfterSec: 5,
@@ -205,6 +214,13 @@ export const CODES = {
   TOLLGATE_SHAPE_MEDIA: {
     ...value,
     message: 'Pictures, sound and video must come as data: URLs, or from a host that the operator named.'
+  },
+
+  TOLLGATE_CHARGE_UNAVAILABLE: {
+    ...overloaded,
+    code: 'ledger_unavailable',
+    retryAfterSec: 5,
+    message: 'The gate cannot write down what is used at the moment.'
   },
 
   TOLLGATE_FORWARD_UNREACHABLE: { ...unavailable, message: 'The engine cannot be reached.' },

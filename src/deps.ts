@@ -6,11 +6,13 @@ import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS, type TlsTexts } from './accept/server-options.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
+import { createAlarm } from './audit/alarm.ts'
 import { auditRecord } from './audit/record.ts'
 import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
+import { openBook } from './charge/book.ts'
 import type { Config } from './config/load.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
@@ -52,8 +54,9 @@ export interface World {
 }
 
 /**
- * Builds the real world from a configuration. Opens the audit log; touches no network before `start`.
+ * Builds the real world from a configuration. Opens the audit log and the ledger; touches no network before `start`.
  * @throws AuditLogError
+ * @throws LedgerError
  */
 export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
@@ -103,6 +106,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   let verifier: Verifier
   const metrics = createMetrics({
     nowMs,
+    options: () => config.metrics,
+    onCrossing: createAlarm({ write: sink.write, log }),
     isTeam: name => config.route.teams.has(name),
     issuers: () => config.authenticate.issuers,
     pools: () => pools.values(),
@@ -120,8 +125,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       leases: limits.leases.size,
       store: limits.status === null ? null : limits.status()
     }),
-    auditDropped: () => sink.dropped
+    auditDropped: () => sink.dropped,
+    ledger: () => book?.stats ?? null
   })
+  const book = first.charge === null ? null : openBook(first.charge, { nowMs, log, events: metrics.ledger })
 
   function follow(next: Config): void {
     // What could throw comes before the first thing that changes.
@@ -150,7 +157,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       policy,
       limiter,
       table: createRouteTable(next.route.teams, new Map(pools)),
-      shaper
+      shaper,
+      config: next.hash
     }
   }
 
@@ -182,6 +190,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       transport,
       overload,
       bodies,
+      charger: book?.charger ?? null,
       audit: exchange => sink.write(auditRecord(exchange)),
       observe: metrics.observe
     },
@@ -198,6 +207,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     follow,
     start() {
       isStarted = true
+      book?.start()
       overload.start()
       limits.start()
       authenticator.start()
@@ -215,6 +225,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       authenticator.close()
       transport.close()
       await limits.close()
+      await book?.close()
       await sink.close()
     }
   }

@@ -103,8 +103,11 @@ export interface Lease {
    * @returns null when there is none, or too much was tried again of late
    */
   move(): Target | null
-  /** Gives the place back. Once, however the call ended. */
-  release(): void
+  /**
+   * Gives the place back. Once, however the call ended.
+   * @param ended what it has used, and whether it was refused; undefined when it was never begun
+   */
+  release(ended?: Pick<Exchange, 'usage' | 'status' | 'failure'>): void
 }
 
 /** What a call has drawn from its limits, from `limit` to the way out. */
@@ -183,6 +186,10 @@ export class Exchange {
   tap: Tap | null = null
   /** What the call has used, written on the way out; null where nothing is read. */
   usage: Usage | null = null
+  /** Bytes of the text that a model has made, written on the way out; null where they were not counted. */
+  contentBytes: Bytes | null = null
+  /** Number of the call in the ledger, from `charge` on; null for one that goes to no engine or is not written down. */
+  opened: number | 'lost' | null = null
   /** Events of the answer that could not be read, written on the way out. */
   unreadEvents = 0
   /** Fields of the body that the engine does not get, for the log. */

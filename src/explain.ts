@@ -115,12 +115,17 @@ export async function explain(world: World, question: Question): Promise<readonl
     } else {
       const { targets } = await walk(
         'route',
-        () => rules.table.find(identity, call),
-        pool => ({
-          pool: pool.name,
-          engine: pool.options.engine,
-          balance: pool.options.balance,
-          targets: pool.targets.map(({ target }) => target.origin)
+        () => {
+          const { name, options, targets } = rules.table.find(identity, call)
+          return { name, options, targets, party: rules.table.partyOf(identity, undefined) }
+        },
+        ({ name, options, targets, party }) => ({
+          pool: name,
+          engine: options.engine,
+          balance: options.balance,
+          class: party.class,
+          weight: party.weight,
+          targets: targets.map(({ target }) => target.origin)
         })
       )
       const target = targets[0]?.target
@@ -214,7 +219,7 @@ export async function runExplain(
     return 2
   }
 
-  const world = buildDeps({ ...loaded.config, audit: { to: 'stdout' } }, { log: openLog('silent') })
+  const world = buildDeps({ ...loaded.config, audit: { to: 'stdout' }, charge: null }, { log: openLog('silent') })
   try {
     world.start()
     await within(READY_WAIT_MS, world.ready())

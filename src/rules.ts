@@ -19,6 +19,8 @@ export interface Rules {
   readonly limiter: Limiter
   readonly table: RouteTable
   readonly shaper: Shaper
+  /** Hash of the configuration that they follow from. */
+  readonly config: string
 }
 
 /** An exchange that keeps the rules that it began under: a reload changes nothing for a request that is running. */

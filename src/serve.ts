@@ -8,6 +8,8 @@ import { secureContext } from './accept/server-options.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
+import { LedgerError } from './charge/open.ts'
+import { neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
 import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
@@ -35,7 +37,7 @@ export interface ServeOptions {
  * `server.drain.timeout`, streams that do not are ended with an error event. SIGINT does not wait for load balancers. The
  * second signal ends at once.
  *
- * @returns the exit code: 0 after a stop, 1 for a faulty file, an audit log or a listener that cannot be opened
+ * @returns the exit code: 0 after a stop, 1 for a faulty file, an audit log, a ledger or a listener that cannot be opened
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const loaded = loadConfig(options.configFile, options.env)
@@ -44,13 +46,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (!loaded.ok) return 1
   const { config } = loaded
 
+  neverPretenure()
   const log = openLog()
   let isDraining = false
   let world: World
   try {
     world = buildDeps(config, { log })
   } catch (err) {
-    if (!(err instanceof AuditLogError)) throw err
+    if (!(err instanceof AuditLogError) && !(err instanceof LedgerError)) throw err
     options.stderr.write(`tollgate: ${err.message}\n`)
     return 1
   }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { UsageMode } from './engines/usage.ts'
+import type { Bytes } from './units.ts'
 
 /** How the engine is asked for the usage of a call, and what of it the caller did not ask for. Written by `shape`. */
 export interface Reporting {
@@ -19,10 +20,11 @@ export interface Reporting {
  * What a call has used. null is what nobody has said; 0 is what somebody has said.
  *
  * `engine_final`: the engine's own numbers for the whole call. `engine_partial`: the engine's own numbers up to where the
- * caller left or the engine broke. `none`: the engine has said nothing.
+ * caller left or the engine broke. `estimated`: where the engine has said nothing, the gate has guessed. `none`: the engine
+ * has said nothing.
  */
 export interface Usage {
-  readonly source: 'engine_final' | 'engine_partial' | 'none'
+  readonly source: 'engine_final' | 'engine_partial' | 'estimated' | 'none'
   /** All of the input, what was found in a cache included. */
   readonly inputTokens: number | null
   /** The part of the input that was found in a cache. */
@@ -44,6 +46,8 @@ export interface Tap {
   end(): Buffer | null
   /** What has been said up to now. */
   usage(): Usage
+  /** Bytes of the text that a model has made, as it stands in the answer; null where they were not counted. */
+  readonly contentBytes: Bytes | null
   /** Events that could not be read, and went on as they were. */
   readonly unread: number
 }

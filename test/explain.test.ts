@@ -38,7 +38,7 @@ t.test('an operator sees what each room decides, ending with the pool and the ta
   t.match(out, /team=team-a/)
   t.match(out, /model=m {2}asked=mm/)
   t.match(out, /limits=team\.rpm=60/)
-  t.match(out, `pool=p  engine=vllm  balance=least_inflight  targets=${engine.origin}`)
+  t.match(out, `pool=p  engine=vllm  balance=least_inflight  class=default  weight=1  targets=${engine.origin}`)
   t.match(out, /The request would be answered\.\n$/)
   t.notMatch(out, token, 'the token is not shown again')
   t.equal((await engine.requests()).length, 0, 'nothing is sent but the question for models')

@@ -35,7 +35,7 @@ export function routeUpgrades(app: Routed): (raw: IncomingMessage) => Upgrade | 
       if (socket.readableLength === 0) socket.read()
     })
     socket.once('end', () => socket.destroy())
-    response.once('finish', () => socket.end())
+    response.once('finish', () => request.socket.destroySoon())
     upgrades.set(request, { socket, head })
     app.routing(request, response)
   })

@@ -1,6 +1,7 @@
-import { mkdirSync, openSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import sonic from 'sonic-boom'
+import { makeFolder } from '../make-folder.ts'
 import type { AuditRecord } from './record.ts'
 
 /** Takes audit records and writes each as one line of JSON. */
@@ -121,7 +122,7 @@ export function openAuditSink(to: number | string, events: AuditSinkEvents): Aud
 
 function openForAppending(file: string): number {
   try {
-    mkdirSync(dirname(file), { recursive: true })
+    makeFolder(dirname(file), 0o777)
     return openSync(file, 'a', 0o640)
   } catch (err) {
     throw new AuditLogError(file, err)

@@ -12,8 +12,8 @@ export interface Change {
   readonly needsRestart: boolean
 }
 
-/** What is bound when the gate starts: its listeners, what opens them, and the file that it writes to. */
-const STARTUP: readonly RegExp[] = [/^server\.(?:listen|tls)\b/, /^admin\b/, /^audit\b/, /^store\b/]
+/** What is bound when the gate starts: its listeners, what opens them, and the files that it writes to. */
+const STARTUP: readonly RegExp[] = [/^server\.(?:listen|tls)\b/, /^admin\b/, /^audit\b/, /^metering\b/, /^store\b/]
 
 const MASK = '••••'
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
@@ -19,7 +19,9 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkRoutes(root),
     ...checkTeams(root),
     ...checkBudgets(root),
-    ...checkFiles(root, file)
+    ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
+    ...checkFiles(root, file),
+    ...checkLedger(mapOf(root.metering), file)
   ]
 }
 
@@ -208,6 +210,21 @@ function checkBudgets(root: Loose): Finding[] {
   })
 }
 
+function checkThresholds(thresholds: readonly unknown[]): Finding[] {
+  const seen = new Set<unknown>()
+  return thresholds.flatMap((item, index) => {
+    const { name, requests_per_minute: requests, tokens_per_minute: tokens } = mapOf(item)
+    const at: Path = ['alerts', 'per_user', index]
+    const findings: Finding[] = []
+    if (requests === undefined && tokens === undefined) {
+      findings.push(error('E315', at, 'a threshold needs requests_per_minute, tokens_per_minute or both'))
+    }
+    if (seen.has(name)) findings.push(error('E316', [...at, 'name'], `${String(name)} stands twice`))
+    seen.add(name)
+    return findings
+  })
+}
+
 function unknownPool(root: Loose, name: string, path: Path): Finding[] {
   const pools = Object.keys(mapOf(root.pools))
   if (pools.includes(name)) return []
@@ -231,6 +248,21 @@ function checkFiles(root: Loose, file: string): Finding[] {
         : [error('E313', path, 'a certificate of the gate needs both cert and key')]
     )
   ]
+}
+
+/** The folder, or the nearest one above it that is there, has to take files. */
+function checkLedger({ dir }: Loose, file: string): Finding[] {
+  if (typeof dir !== 'string' || dir === '') return []
+  let place = resolve(dirname(file), dir)
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
+  const at: Path = ['metering', 'dir']
+  if (!statSync(place).isDirectory()) return [error('E314', at, `no folder can be made here: ${place} is a file`)]
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK)
+    return []
+  } catch {
+    return [error('E314', at, `nothing can be written to ${place}`, 'it has to belong to the user of the gate')]
+  }
 }
 
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */

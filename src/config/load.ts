@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { masked } from './changes.ts'
 import { crossCheck, filesOf } from './cross-check.ts'
 import { parseDocument } from './document.ts'
 import type { Fault } from './faults.ts'
@@ -88,7 +90,10 @@ export function parseConfig(
   const faults = [...shape, ...references, ...related].map(finding => document.place(finding)).sort(byPlace)
   if (faults.some(fault => fault.severity === 'error')) return { ok: false, faults, text, secrets, files }
   const yaml = value as FileYaml
-  return { ok: true, config: configFrom(yaml, file), yaml, faults, text, secrets, files }
+  const hash = `sha256:${createHash('sha256')
+    .update(JSON.stringify(masked(yaml, isSecretPath)))
+    .digest('hex')}`
+  return { ok: true, config: configFrom(yaml, { file, hash }), yaml, faults, text, secrets, files }
 }
 
 function byPlace(a: Fault, b: Fault): number {

@@ -54,7 +54,6 @@ const LOOK_MS: Ms = 1_000
 export function createReloader(init: ReloaderInit): Reloader {
   const { file, env, follow, nowMs, log } = init
   let running = init.first
-  let hash = hashOf(running)
   let loadedAtMs = nowMs()
   let last: ReloadResult | null = null
   let [reloads, failures] = [0, 0]
@@ -75,7 +74,6 @@ export function createReloader(init: ReloaderInit): Reloader {
       return fail(why, [], String(err))
     }
     running = next
-    hash = hashOf(next)
     loadedAtMs = nowMs()
     reloads++
     last = { ok: true, atMs: loadedAtMs, changes }
@@ -112,16 +110,10 @@ export function createReloader(init: ReloaderInit): Reloader {
     },
     running: salt => masked(running.yaml, isSecretPath, salt === null ? undefined : saltedMask(salt)),
     get status() {
+      const hash = running.config.hash.slice('sha256:'.length)
       return { loadedAtMs, hash, last, reloads, failures }
     }
   }
-}
-
-/** Of the configuration without its secrets. */
-function hashOf({ yaml }: Loaded): string {
-  return createHash('sha256')
-    .update(JSON.stringify(masked(yaml, isSecretPath)))
-    .digest('hex')
 }
 
 /** Of the contents, not of times: a mounted secret changes by a symlink, and so does every file behind it. */

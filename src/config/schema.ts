@@ -6,6 +6,7 @@ import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.t
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
 import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
+import { type ChargeOptions, chargeOptions, MeteringSchema } from '../charge/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
 import type { UsageMode } from '../engines/usage.ts'
 import {
@@ -29,6 +30,7 @@ import {
   TeamLimitsSchemaParts
 } from '../limit/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
+import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
 import {
   poolOptions,
   type RouteOptions,
@@ -111,7 +113,10 @@ export const FileSchema = Type.Object(
     }),
     limits: LimitsSchema,
     store: StoreSchema,
-    audit: AuditSchema
+    metering: MeteringSchema,
+    audit: AuditSchema,
+    metrics: MetricsSchema,
+    alerts: AlertsSchema
   },
   { additionalProperties: false }
 )
@@ -134,11 +139,15 @@ export interface Config {
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
+  readonly charge: ChargeOptions | null
   readonly audit: AuditOptions
+  readonly metrics: MetricsOptions
+  /** `sha256:…` of the file with its defaults, secrets masked. */
+  readonly hash: string
 }
 
 /** Turns a validated file into the options of the rooms. Paths are relative to the folder of the file. */
-export function configFrom(yaml: FileYaml, file: string): Config {
+export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash: string }): Config {
   const absolute = (path: string) => resolve(dirname(file), path)
   const pools = Object.entries(yaml.pools)
   const inspect = inspectOptions(
@@ -186,7 +195,10 @@ export function configFrom(yaml: FileYaml, file: string): Config {
         targetOptions(name, pool as PoolYaml, path => readFileSync(absolute(path), 'utf8'))
       )
     },
-    audit: auditOptions(yaml.audit, absolute)
+    charge: chargeOptions(yaml.metering, absolute),
+    audit: auditOptions(yaml.audit, absolute),
+    metrics: metricsOptions(yaml.metrics, yaml.alerts),
+    hash
   })
 }
 

@@ -1,5 +1,6 @@
 import { endOfValue, Members, skipSpace } from '../json-members.ts'
 import type { Bytes } from '../units.ts'
+import { contentBytes } from './content-bytes.ts'
 import { type Counts, countsOfMessage, isRecord, NOTHING, readCounts, readMessageUsage, sum } from './counts.ts'
 
 /** So much of the beginning and of the end of an answer is kept; a shorter one is kept whole. */
@@ -67,6 +68,12 @@ export class BodyReader {
       case 'native':
         return readCounts(read('meta_info'))
     }
+  }
+
+  /** Bytes of the text that a model has made; null where the answer is not kept whole. */
+  contentBytes(): Bytes | null {
+    const text = joined(this.#tail)
+    return this.#isWhole ? contentBytes(text, 0, text.length) : null
   }
 
   #value(tail: Buffer, name: string): unknown {

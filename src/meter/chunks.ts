@@ -1,7 +1,9 @@
 import type { UsageHabits } from '../engines/usage.ts'
 import type { Reporting } from '../exchange.ts'
 import { Members, skipSpace } from '../json-members.ts'
+import type { Bytes } from '../units.ts'
 import { parsed } from './body.ts'
+import { contentBytes } from './content-bytes.ts'
 import { type Counts, merge, NOTHING, readCounts, sum } from './counts.ts'
 import type { EventReader, Mend, Verdict } from './events.ts'
 
@@ -50,6 +52,8 @@ export class ChunkReader implements EventReader {
   /** Usage so far: of the call, or of each choice. */
   #partial: Place | null = null
   readonly #byChoice: Map<number, Place> | null
+  /** -1 as soon as the engine tells of itself how much it is: then nobody has to guess. */
+  #contentBytes = 0
 
   constructor(init: {
     operation: string
@@ -72,6 +76,10 @@ export class ChunkReader implements EventReader {
 
   get hasFinal(): boolean {
     return this.#final !== null
+  }
+
+  get contentBytes(): Bytes | null {
+    return this.#contentBytes === -1 ? null : this.#contentBytes
   }
 
   counts(): Counts {
@@ -114,7 +122,12 @@ export class ChunkReader implements EventReader {
     const hasUsage = usageAt !== -1 && bytes[usageAt] === OPEN_BRACE
     if (hasUsage && isEmptyList(bytes, choicesAt))
       return this.#seeFinal({ bytes, start: usageAt, end: usageEnd }, fingerprint)
-    if (hasUsage) this.#seePartial({ bytes, start: usageAt, end: usageEnd }, choicesAt)
+    if (hasUsage) {
+      this.#contentBytes = -1
+      this.#seePartial({ bytes, start: usageAt, end: usageEnd }, choicesAt)
+    } else if (this.#contentBytes !== -1 && choicesAt !== -1) {
+      this.#contentBytes += contentBytes(bytes, choicesAt, limit)
+    }
     if (!this.#hides) return 'pass'
     return this.#hide(bytes, { start, limit, choicesAt, usageAt, usageEnd, cutFrom, cutTo, lastEnd, hasUsage })
   }

@@ -27,6 +27,7 @@ export function measure(exchange: Exchange): void {
   if (tap === null) return
   // Without reporting the tap was there for what engines say of their failures alone.
   exchange.usage = exchange.reporting === null ? null : tap.usage()
+  exchange.contentBytes = tap.contentBytes
   exchange.unreadEvents = tap.unread
   // It may hold a piece of the answer.
   exchange.tap = null

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { USAGE_HABITS } from '../engines/usage.ts'
 import type { Exchange, Tap, Usage } from '../exchange.ts'
+import type { Bytes } from '../units.ts'
 import { type BodyKind, BodyReader, parsed } from './body.ts'
 import { ChunkReader, type Fingerprint } from './chunks.ts'
 import { type Counts, isRecord, NOTHING, readCounts, saysAnything } from './counts.ts'
@@ -24,6 +25,7 @@ interface Reader extends EventReader {
   readonly hasFinal: boolean
   readonly hasFailed: boolean
   readonly unread: number
+  readonly contentBytes: Bytes | null
   counts(): Counts
 }
 
@@ -56,6 +58,8 @@ class AnswerTap implements Tap {
   #body: BodyReader | null = null
   #fromHead: Counts = NOTHING
   #hasEnded = false
+  /** Of what it has used, when it was asked last. */
+  #saysNothing = false
 
   constructor(exchange: Exchange, fingerprint: Fingerprint, mend: Mend) {
     this.#exchange = exchange
@@ -89,8 +93,15 @@ class AnswerTap implements Tap {
 
   usage(): Usage {
     const counts = this.#reader?.counts() ?? this.#body?.counts() ?? this.#fromHead
-    if (!saysAnything(counts)) return { source: 'none', ...NOTHING }
+    this.#saysNothing = !saysAnything(counts)
+    if (this.#saysNothing) return { source: 'none', ...NOTHING }
     return { source: this.#isFinal() ? 'engine_final' : 'engine_partial', ...counts }
+  }
+
+  get contentBytes(): Bytes | null {
+    if (this.#reader !== null) return this.#reader.contentBytes
+    // Nothing is learned from an answer in one piece: it is looked at only when it says nothing of its usage.
+    return this.#saysNothing ? (this.#body?.contentBytes() ?? null) : null
   }
 
   get unread(): number {

@@ -1,6 +1,8 @@
 import { Members } from '../json-members.ts'
+import type { Bytes } from '../units.ts'
 import { parsed } from './body.ts'
 import { isDone } from './chunks.ts'
+import { contentBytes } from './content-bytes.ts'
 import {
   type Counts,
   countsOfMessage,
@@ -28,6 +30,9 @@ abstract class TellingReader implements EventReader {
   constructor(mend: Mend) {
     this.#mend = mend
   }
+
+  /** Null where the engine tells all along. */
+  contentBytes: Bytes | null = 0
 
   abstract counts(): Counts
   abstract read(bytes: Buffer, start: number, limit: number): void
@@ -64,6 +69,13 @@ abstract class TellingReader implements EventReader {
     return JSON.stringify({ ...event, response: { ...response, error: { code, message } } })
   }
 
+  /** What an event brings of the answer stands in its `delta`; the ends of answers repeat all of it, elsewhere. */
+  protected countDelta(bytes: Buffer, start: number, limit: number): void {
+    const at = bytes.indexOf(DELTA, start)
+    if (at === -1 || at >= limit) return
+    this.contentBytes = (this.contentBytes ?? 0) + contentBytes(bytes, at, limit)
+  }
+
   /** The value of a member by its name, or undefined. */
   protected value(bytes: Buffer, start: number, limit: number, name: string): unknown {
     const { members } = this
@@ -75,6 +87,7 @@ abstract class TellingReader implements EventReader {
 
 const ERROR = Buffer.from('"error"')
 const USAGE = Buffer.from('"usage"')
+const DELTA = Buffer.from('"delta"')
 const TERMINAL: ReadonlySet<unknown> = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
 /** Responses: the usage stands in whichever event is the last. */
@@ -86,6 +99,7 @@ export class ResponsesReader extends TellingReader {
   }
 
   read(bytes: Buffer, start: number, limit: number): void {
+    this.countDelta(bytes, start, limit)
     if (!bytes.subarray(start, limit).includes(USAGE)) return
     if (!TERMINAL.has(this.value(bytes, start, limit, 'type'))) return
     const response = this.value(bytes, start, limit, 'response')
@@ -104,6 +118,7 @@ export class MessagesReader extends TellingReader {
   }
 
   read(bytes: Buffer, start: number, limit: number): void {
+    this.countDelta(bytes, start, limit)
     if (!bytes.subarray(start, limit).includes(USAGE)) return
     const type = this.value(bytes, start, limit, 'type')
     if (type === 'message_start') {
@@ -122,6 +137,7 @@ export class MessagesReader extends TellingReader {
 
 /** Native generation: cumulative numbers in every event, for each prompt of a batch. */
 export class NativeReader extends TellingReader {
+  override contentBytes = null
   readonly #byIndex = new Map<number, Buffer>()
 
   counts(): Counts {

@@ -1,3 +1,5 @@
+import { LEDGER_METRICS } from './ledger-definitions.ts'
+
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
   readonly kind: 'counter' | 'gauge' | 'histogram'
@@ -18,6 +20,9 @@ export const MAX_SERIES = 1_000
 /** A histogram has some twenty lines for each label set. */
 const MAX_HISTOGRAMS = 100
 
+/** As many subjects as may be shown, and `other`. */
+const MAX_TOP_ROWS = 201
+
 const call = ['team', 'model', 'op'] as const
 const counter = { kind: 'counter' } as const
 const gauge = { kind: 'gauge' } as const
@@ -27,14 +32,14 @@ const histogram = { kind: 'histogram', max: MAX_HISTOGRAMS } as const
  * Every metric of the gate; those of the process come from the library. `npm run docs` writes config/METRICS.md from it.
  *
  * `team` and `model` are names of the configuration, or served by an engine, else `other`, or `none` where the request named
- * none. No label ever holds a subject, a token, an address of a caller or a path.
+ * none. No label ever holds a token, an address of a caller or a path; a subject stands in `tollgate_top_subject_…` alone.
  */
 export const METRICS = {
   tollgate_requests_total: {
     ...counter,
     help: 'Requests that have ended, by HTTP status; 499 for a caller who left, or was cut, before the end of the answer.',
     labels: [...call, 'code'],
-    max: 6_000
+    max: 4_000
   },
   tollgate_errors_total: {
     ...counter,
@@ -78,7 +83,7 @@ export const METRICS = {
 
   tollgate_input_tokens_total: {
     ...counter,
-    help: 'Tokens of input as engines counted them, those found in a cache included.',
+    help: 'Tokens of input as engines counted them, those found in a cache included; with a ledger, guesses too.',
     labels: call
   },
   tollgate_cached_input_tokens_total: {
@@ -88,7 +93,7 @@ export const METRICS = {
   },
   tollgate_output_tokens_total: {
     ...counter,
-    help: 'Tokens of output as engines counted them, reasoning included.',
+    help: 'Tokens of output as engines counted them, reasoning included; with a ledger, guesses too.',
     labels: call
   },
   tollgate_reasoning_output_tokens_total: {
@@ -103,7 +108,7 @@ export const METRICS = {
   },
   tollgate_usage_events_total: {
     ...counter,
-    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, none), and how the call ended.',
+    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, estimated, none), and how the call ended.',
     labels: ['pool', 'source', 'outcome']
   },
   tollgate_sse_unparsed_total: {
@@ -111,6 +116,38 @@ export const METRICS = {
     help: 'Events of streams that could not be read, and went on as they were.',
     labels: ['pool']
   },
+
+  tollgate_top_subject_requests_per_minute: {
+    ...gauge,
+    help: 'Requests in the last full minute of the subjects with the most, refused ones too. Rows go when they leave.',
+    labels: ['sub', 'team'],
+    max: MAX_TOP_ROWS
+  },
+  tollgate_top_subject_tokens_per_minute: {
+    ...gauge,
+    help: 'Tokens of input and output in the last full minute of the subjects with the most. Rows go when they leave.',
+    labels: ['sub', 'team'],
+    max: MAX_TOP_ROWS
+  },
+  tollgate_subject_requests_per_minute: {
+    ...histogram,
+    help: 'Requests of each subject that called in a minute, observed when the minute is over.',
+    labels: ['team'],
+    buckets: [1, 3, 10, 30, 60, 120, 300, 600, 1_200, 6_000]
+  },
+  tollgate_active_subjects: {
+    ...gauge,
+    help: 'Subjects that called in the last full minute; of all teams together, 10,000 at most are counted.',
+    labels: ['team'],
+    max: 203
+  },
+  tollgate_subject_threshold_exceeded_total: {
+    ...counter,
+    help: 'Subjects that went over a threshold of alerts.per_user, once for each subject and minute.',
+    labels: ['team', 'threshold'],
+    max: 600
+  },
+  ...LEDGER_METRICS,
 
   tollgate_auth_total: {
     ...counter,
@@ -200,11 +237,17 @@ export const METRICS = {
     labels: ['use']
   },
 
-  tollgate_queue_depth: { ...gauge, help: 'Calls that wait for a place in a pool now.', labels: ['pool'] },
+  tollgate_queue_depth: {
+    ...gauge,
+    help: 'Calls that wait for a place in a pool now, by class.',
+    labels: ['pool', 'class']
+  },
   tollgate_queue_rejections_total: {
     ...counter,
-    help: 'Calls that got no place: full (the queue), late (waited too long), busy (every engine asked for a pause).',
-    labels: ['pool', 'reason']
+    help:
+      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
+      'busy (every engine asked for a pause).',
+    labels: ['pool', 'class', 'reason']
   },
 
   tollgate_upstream_requests_total: {

@@ -1,9 +1,10 @@
 import type { Families } from './families.ts'
+import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
 import type { LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
-const REJECTIONS = ['full', 'late', 'busy'] as const
+const REJECTIONS = ['full', 'share', 'late', 'busy'] as const
 
 /** Makes what reads everything that is not counted by requests: gauges, and counters that a room keeps itself. */
 export function createReader(
@@ -17,10 +18,12 @@ export function createReader(
 
   function readPool(pool: PoolSeen): void {
     const { name, queue, targets } = pool
-    families.of('tollgate_queue_depth').at(name).value = queue.size
     // They show from the beginning on: what begins at 1 is no increase.
     for (const which of TIMEOUTS) families.of('tollgate_timeouts_total').expect(name, which)
-    for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, reason)
+    for (const { class: among, waiting } of queue.depths()) {
+      families.of('tollgate_queue_depth').at(name, among).value = waiting
+      for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, among, reason)
+    }
     for (const { target, inFlight, health } of targets) {
       const place = [name, target.origin] as const
       families.of('tollgate_upstream_healthy').at(...place).value = Number(health.stateAt(around.nowMs()) === 'up')
@@ -96,6 +99,8 @@ export function createReader(
     set('tollgate_token_cache_evictions_total', stats.evictions)
     set('tollgate_token_cache_entries', remembered)
     set('tollgate_audit_dropped_total', around.auditDropped())
+    const ledger = around.ledger()
+    if (ledger !== null) readLedger(families, ledger)
     const { level, memory, bodyBytes } = around.load()
     set('tollgate_overload_level', level)
     set('tollgate_memory_used_ratio', memory)

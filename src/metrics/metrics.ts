@@ -4,8 +4,10 @@ import type { Ms } from '../time.ts'
 import { Families } from './families.ts'
 import { OTHER } from './family.ts'
 import { createReader } from './gauges.ts'
+import { createLedgerCounter, type LedgerCounter } from './ledger.ts'
 import { Names, NONE } from './names.ts'
 import { createObserver } from './observe.ts'
+import { createSubjects } from './subjects.ts'
 import type { RunSeen, Surroundings } from './surroundings.ts'
 
 /** More teams, or models, than these are `other`. */
@@ -18,6 +20,8 @@ export interface Metrics {
   observe(exchange: Exchange): void
   /** A call has waited so long for its limits. @param backend where they are: `memory` or `redis` */
   limited(backend: string, tookMs: Ms): void
+  /** Told of what befalls the ledger. */
+  readonly ledger: LedgerCounter
   /** Everything, as it is now. */
   scrape(run: RunSeen): Promise<Scraped>
   /** Adds what is known of the process: event loop, heap, collections, descriptors. Once in a process. */
@@ -36,6 +40,8 @@ export function createMetrics(around: Surroundings): Metrics {
   const teams = new Names({ isKnown: name => name !== '*' && around.isTeam(name), max: MAX_TEAMS })
   const models = new Names({ isKnown: isServed, max: MAX_MODELS })
   const limiter = families.of('tollgate_limiter_seconds')
+  const { nowMs, options, onCrossing } = around
+  const subjects = createSubjects({ families, teams, nowMs, options, onCrossing })
   const issuers = new Map<string, string>()
   const read = createReader(families, around, { teams, models })
   families.of('tollgate_build_info').at(version(), process.version).value = 1
@@ -71,12 +77,19 @@ export function createMetrics(around: Surroundings): Metrics {
     return false
   }
 
+  const count = createObserver(families, { teams, models, issuerOf })
+
   return {
-    observe: createObserver(families, { teams, models, issuerOf }),
+    observe(exchange) {
+      count(exchange)
+      subjects.observe(exchange)
+    },
+    ledger: createLedgerCounter(families, models),
     limited: (backend, tookMs) => limiter.at(backend).observe(tookMs / 1000),
     async scrape(run) {
       refresh()
       read(run)
+      subjects.read()
       const text = families.text()
       // After the last values were told.
       families.retain(isKept)

@@ -89,7 +89,8 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
     // A call that got no place has no target.
     const where = typeof failure.detail.pool === 'string' ? failure.detail.pool : pool
     const rejection = queueRejectionOf(failure)
-    if (rejection !== null) rejections.at(where, rejection).value++
+    const { class: among } = failure.detail
+    if (rejection !== null) rejections.at(where, typeof among === 'string' ? among : NONE, rejection).value++
     const which = timeoutOf(failure)
     if (which !== null) timeouts.at(where, which).value++
   }

@@ -15,8 +15,9 @@ those of Node and its process (\`nodejs_…\`, \`process_…\`).
 
 \`team\` and \`model\` are names of the configuration, or served by an engine, else \`other\`, or \`none\` where a request named none.
 \`op\` is the operation of the audit log, \`route\` for one that \`access.routes\` opens. A metric has a bounded number of series; what
-comes then is counted with \`other\` in every label, and in \`tollgate_metric_series_dropped_total\`. No label holds a subject, a
-token, an address of a caller or a path.
+comes then is counted with \`other\` in every label, and in \`tollgate_metric_series_dropped_total\`. No label holds a token, an
+address of a caller or a path. \`sub\` is a subject, or its hash with \`metrics.subject_key\`; only the \`metrics.top_subjects\` with
+the most stand there. config/alerts.yml has alerting rules for Prometheus.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|

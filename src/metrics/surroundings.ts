@@ -1,10 +1,15 @@
 import type { Exchange } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
+import type { MetricsOptions } from './options.ts'
+import type { Crossing } from './subjects.ts'
 
 /** What is read of the gate when somebody asks. Nothing of it is kept up to date meanwhile. */
 export interface Surroundings {
   readonly nowMs: NowMs
+  readonly options: () => MetricsOptions
+  /** Told, on the way out, of each subject that goes over a threshold. */
+  readonly onCrossing: (crossing: Crossing) => void
   /** Whether the configuration names a team. */
   readonly isTeam: (name: string) => boolean
   readonly issuers: () => Iterable<IssuerSeen>
@@ -17,6 +22,8 @@ export interface Surroundings {
   readonly limits: () => LimitsSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
+  /** Null without one. */
+  readonly ledger: () => LedgerSeen | null
 }
 
 /** An issuer of the configuration. */
@@ -29,7 +36,7 @@ export interface IssuerSeen {
 /** A pool, as `route` has it. */
 export interface PoolSeen {
   readonly name: string
-  readonly queue: { readonly size: number }
+  readonly queue: { depths(): readonly { readonly class: string; readonly waiting: number }[] }
   readonly targets: readonly TargetSeen[]
   serves(model: string): boolean | null
 }
@@ -91,6 +98,21 @@ export interface LimitsSeen {
     readonly owed: number
     readonly dropped: number
   } | null
+}
+
+/** The ledger of usage. */
+export interface LedgerSeen {
+  readonly opens: number
+  readonly usages: number
+  readonly bytes: Bytes
+  readonly errors: number
+  /** Lines that were given up, and lines that are not written yet. */
+  readonly lost: number
+  readonly waiting: number
+  readonly oldestUnwrittenMs: Ms
+  readonly oldestUnsyncedMs: Ms
+  /** Null when it is not known. */
+  readonly diskFreeBytes: Bytes | null
 }
 
 /** What whoever runs the gate knows of it. */

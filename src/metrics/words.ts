@@ -52,10 +52,12 @@ export function interruptionOf({ code, row }: GateError): string {
 }
 
 /** Why a call got no place in a pool, or null. */
-export function queueRejectionOf({ code }: GateError): 'full' | 'late' | 'busy' | null {
+export function queueRejectionOf({ code }: GateError): 'full' | 'share' | 'late' | 'busy' | null {
   switch (code) {
     case 'TOLLGATE_ROUTE_FULL':
       return 'full'
+    case 'TOLLGATE_ROUTE_SHARE':
+      return 'share'
     case 'TOLLGATE_ROUTE_LATE':
       return 'late'
     case 'TOLLGATE_ROUTE_BUSY':

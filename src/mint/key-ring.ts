@@ -1,6 +1,7 @@
 import { generateKeyPairSync, hash, randomBytes } from 'node:crypto'
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 
 /** Algorithms that the mint signs with. */
 export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256'
@@ -41,7 +42,7 @@ const PUBLIC_FILE = 'jwks.json'
 export function openKeyRing(dir: string, options: { readonly algorithm?: SigningAlgorithm } = {}): KeyRing {
   const privateFile = join(dir, PRIVATE_FILE)
   const jwksFile = join(dir, PUBLIC_FILE)
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  makeFolder(dir, 0o700)
   const isNew = placeOnce(privateFile, () => JSON.stringify(makeKey(options.algorithm ?? 'ES256')))
   const signing = readKey(privateFile)
   writeWhole(jwksFile, `${JSON.stringify({ keys: [publicPart(signing)] }, null, 2)}\n`, 0o644)

@@ -20,17 +20,22 @@ async function serve(
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const sockets: Socket[] = []
+  const closed = new Promise<void>(resolve =>
+    server.once('connection', (socket: Socket) => socket.once('close', () => resolve()))
+  )
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
     server.closeAllConnections()
     server.close()
   })
-  return () => {
-    const socket = connect(port, '127.0.0.1')
+  const open = (options = {}) => {
+    const socket = connect({ port, host: '127.0.0.1', ...options })
     sockets.push(socket)
     socket.on('error', () => {})
     return socket
   }
+  /** `closed` settles when the server has let go of its first connection. */
+  return Object.assign(open, { closed })
 }
 
 const readAll = async (socket: Socket) => {
@@ -49,6 +54,19 @@ t.test('a request for a WebSocket can be refused with an answer of HTTP, and its
   const socket = open()
   socket.write(HANDSHAKE)
   t.match(await readAll(socket), /^HTTP\/1\.1 403 [\s\S]*no/)
+})
+
+t.test('a caller who is refused and never closes his side holds no connection', async t => {
+  const open = await serve(t, (_request, response) => response.writeHead(403).end('no'))
+  const socket = open({ allowHalfOpen: true })
+  socket.write(HANDSHAKE)
+  let answer = ''
+  socket.on('data', piece => {
+    answer += String(piece)
+  })
+  const heard = new Promise(resolve => socket.once('end', resolve))
+  await Promise.all([open.closed, heard])
+  t.match(answer, /^HTTP\/1\.1 403 [\s\S]*no/, 'he has got his answer all the same')
 })
 
 t.test('what came behind the head is kept, and a plain request brings no socket', async t => {

@@ -43,6 +43,12 @@ t.test('a log that cannot be opened is said at once, with its name and what to d
   }
 })
 
+t.test('a log below a folder that cannot be made is said at once too', async t => {
+  t.throws(() => openAuditSink('/proc/nowhere/logs/audit.log', quiet(t)), {
+    message: "the audit log /proc/nowhere/logs/audit.log cannot be opened (ENOENT). Mend it, or change 'audit.to'."
+  })
+})
+
 t.test(
   'a log that takes nothing for a while is told of once; held lines follow in order, the rest is counted',
   async t => {

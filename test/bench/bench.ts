@@ -8,11 +8,11 @@ import { SignJWT } from 'jose'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
-const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body|targets] [--format text|json]
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body|targets|ledger] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
 HAProxy (jwt_verify RS256 on every call) where they are installed, and a relay in bare Node (the floor), in the same run,
-in turns; and of Tollgate's calls with 1, 8 and 64 engines to choose from. Trust the ratios.
+in turns; of Tollgate's calls with 1, 8 and 64 engines to choose from, and with a ledger. Trust the ratios.
 `
 const { values } = parseArgs({
   options: {
@@ -24,7 +24,7 @@ const { values } = parseArgs({
   }
 })
 
-type Unit = 'request' | 'event' | `body ${string}` | `targets ${number}`
+type Unit = 'request' | 'event' | `body ${string}` | `targets ${number}` | 'without ledger' | 'with ledger'
 
 interface Row {
   readonly name: string
@@ -131,6 +131,12 @@ async function bench(): Promise<Row[]> {
       balancers.set(count, peer)
       if (count > 1) all.push(peer)
     }
+    const ledgers = new Map<string, Peer>()
+    if (isAsked('ledger') && peers[0] !== undefined) {
+      const written = await startTollgate(scene, 1, true)
+      ledgers.set('without ledger', peers[0]).set('with ledger', written)
+      all.push(written)
+    }
     all.push(...peers)
     for (const peer of all) await checkPeer(peer, token)
     const seen = new Map<string, (LoadResult & { us: number })[]>()
@@ -142,6 +148,10 @@ async function bench(): Promise<Row[]> {
       for (const [count, peer] of balancers) {
         const run = () => loadRequests(peer.port, token, { connections: 32, requests })
         note(`tollgate targets ${count}`, await measure(peer, run))
+      }
+      for (const [unit, peer] of ledgers) {
+        const run = () => loadRequests(peer.port, token, { connections: 32, requests })
+        note(`tollgate ${unit}`, await measure(peer, run))
       }
       for (const peer of peers) {
         if (isAsked('body')) {
@@ -208,6 +218,13 @@ function report(rows: readonly Row[]): string {
   })
   if (targets.length > 0)
     lines.push('per call, by how many engines there are to choose from (32 connections)', ...targets)
+  const [off, on] = [rows.find(row => row.unit === 'without ledger'), rows.find(row => row.unit === 'with ledger')]
+  if (off !== undefined && on !== undefined) {
+    const show = ({ us, p50Ms, p99Ms }: Row) =>
+      `${us.toFixed(1).padStart(8)} us CPU  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
+    lines.push('per call, without a ledger and with one (32 connections)', `  without   ${show(off)}`)
+    lines.push(`  with      ${show(on)}  ${(on.us - off.us).toFixed(1)} us more`)
+  }
   return `${lines.join('\n')}\n`
 }
 

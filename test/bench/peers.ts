@@ -24,10 +24,11 @@ export interface Scene {
 
 const CLOCK_US = 1_000_000 / Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout || 100)
 
-/** @param targets how many engines its pool has */
-export async function startTollgate(scene: Scene, targets = 1): Promise<Peer> {
+/** @param targets how many engines its pool has @param hasLedger whether it writes usage down */
+export async function startTollgate(scene: Scene, targets = 1, hasLedger = false): Promise<Peer> {
   const [port, adminPort] = [await freePort(), await freePort()]
-  const file = join(scene.dir, `tollgate-${targets}.yaml`)
+  const name = `${targets}${hasLedger ? '-ledger' : ''}`
+  const file = join(scene.dir, `tollgate-${name}.yaml`)
   const origins = scene.enginePorts.slice(0, targets).map(port => `"http://127.0.0.1:${port}"`)
   writeFileSync(
     file,
@@ -36,7 +37,8 @@ admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${scene.issuer}", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: [${origins.join(', ')}], models: [m] } }
 teams: { team-a: { pool: p } }
-audit: { to: audit-${targets}.log }
+audit: { to: audit-${name}.log }
+${hasLedger ? 'metering: { dir: usage }' : ''}
 `
   )
   const cli = resolve(import.meta.dirname, '../../src/cli.ts')

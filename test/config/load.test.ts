@@ -169,6 +169,28 @@ t.test('a limit that cannot be is a fault in its place', async t => {
   t.match(budget('[{ tokens: 1, per: day, tz: Mars/Base }]'), 'budget[0].tz must be a time zone')
 })
 
+t.test(
+  'a team has the weight 1, the class default and half of the queue, unless the operator says otherwise',
+  async t => {
+    const plain = load(NINE)
+    const said = load(
+      NINE.replace('targets:', 'queue: { size: 7, per_team: 3 }\n    targets:').replace(
+        '{ pool: qwen }',
+        '{ pool: qwen, weight: 3, class: interactive }'
+      )
+    )
+    t.equal(plain.ok && said.ok, true)
+    if (!plain.ok || !said.ok) return
+    t.match(plain.config.route.teams.get('team-a'), { weight: 1, class: 'default' })
+    t.match(plain.config.route.pools.get('qwen')?.queue, { size: 512, perTeam: 256 })
+    t.match(said.config.route.teams.get('team-a'), { weight: 3, class: 'interactive' })
+    t.match(said.config.route.pools.get('qwen')?.queue, { size: 7, perTeam: 3 })
+    for (const wrong of ['weight: 0', 'weight: 1.5', 'class: interactiv', 'class: 1', 'wieght: 2']) {
+      t.equal(faultOf(NINE.replace('{ pool: qwen }', `{ pool: qwen, ${wrong} }`))?.line, 9, wrong)
+    }
+  }
+)
+
 t.test('usage is learned as the engine can tell it, or as the operator says', async t => {
   const modeOf = (engine: string, more = '') => {
     const result = load(NINE.replace('engine: vllm', `engine: ${engine}${more}`))
@@ -398,4 +420,40 @@ t.test('whatever a file looks like, loading it ends with a configuration or with
     { numRuns: 150 }
   )
   t.pass()
+})
+
+t.test('thresholds for each user have a name of their own and something that they are about', async t => {
+  const result = load(`${NINE}metrics: { top_subjects: 50 }
+alerts: { per_user: [{ name: busy, requests_per_minute: 600 }, { name: hungry, tokens_per_minute: 2M }] }
+`)
+  t.equal(result.ok, true)
+  if (!result.ok) return
+  t.strictSame(result.config.metrics, {
+    topSubjects: 50,
+    subjectKey: null,
+    perUser: [
+      { name: 'busy', requestsPerMinute: 600, tokensPerMinute: Number.POSITIVE_INFINITY },
+      { name: 'hungry', requestsPerMinute: Number.POSITIVE_INFINITY, tokensPerMinute: 2_000_000 }
+    ]
+  })
+  const faulty = load(
+    `${NINE}metrics: { top_subjects: 201, subject_key: "\${env:KEY}" }
+alerts:
+  per_user:
+    - { name: busy }
+    - { name: busy, requests_per_minute: 0 }
+    - { name: "Too busy", tokens_per_minute: many }
+`,
+    { KEY: 'short' }
+  )
+  t.strictSame(faulty.faults.map(({ path, code }) => `${path} ${code}`).sort(), [
+    'alerts.per_user[0] E315',
+    'alerts.per_user[1].name E316',
+    'alerts.per_user[1].requests_per_minute E205',
+    'alerts.per_user[2].name E205',
+    'alerts.per_user[2].tokens_per_minute E205',
+    'metrics.subject_key E205',
+    'metrics.top_subjects E205'
+  ])
+  t.notMatch(JSON.stringify(faulty.faults), /short/, 'the key is a secret')
 })

@@ -34,6 +34,7 @@ t.test('a code is named after the room that throws it', async t => {
     'SHAPE',
     'FORWARD',
     'METER',
+    'CHARGE',
     'MINT'
   ]
   for (const code of Object.keys(CODES)) {

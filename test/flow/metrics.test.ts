@@ -98,8 +98,8 @@ t.test('every time limit has a value of its own, and shows as 0 before it is met
   t.equal(after.value('tollgate_timeouts_total', { pool: 'reader', which: 'reader' }), 1)
   t.equal(after.value('tollgate_requests_total', { ...labels, model: 'reader', code: '499' }), 1)
   t.equal(after.sum('tollgate_client_disconnects_total'), 0, 'a caller who was cut did not leave')
-  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', reason: 'late' }), 1)
-  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', reason: 'full' }), 1)
+  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', class: 'default', reason: 'late' }), 1)
+  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', class: 'default', reason: 'full' }), 1)
   t.equal(after.value('tollgate_stream_interruptions_total', { pool: 'idle', reason: 'idle_timeout' }), 1)
   t.equal(after.value('tollgate_stream_interruptions_total', { pool: 'total', reason: 'max_duration' }), 1)
   t.equal(after.value('tollgate_errors_total', { code: 'TOLLGATE_FORWARD_FIRST_BYTE' }), 1)
@@ -141,7 +141,7 @@ t.test('calls, waits and engines that are there now are read when somebody asks'
   await w.engine.waitFor('request', 2)
   const waiting = chat(w, 'p')
   let now = await scrapeOf(w)
-  while (now.value('tollgate_queue_depth', { pool: 'p' }) !== 1) {
+  while (now.value('tollgate_queue_depth', { pool: 'p', class: 'default' }) !== 1) {
     // A scrape alone lets nothing else happen.
     await new Promise(resolve => setImmediate(resolve))
     now = await scrapeOf(w)
@@ -162,7 +162,7 @@ t.test('calls, waits and engines that are there now are read when somebody asks'
   await w.audits(3)
   now = await scrapeOf(w)
   t.equal(now.value('tollgate_upstream_active', target), 0)
-  t.equal(now.value('tollgate_queue_depth', { pool: 'p' }), 0)
+  t.equal(now.value('tollgate_queue_depth', { pool: 'p', class: 'default' }), 0)
   t.strictSame(now.series('tollgate_inflight_requests'), [])
   t.equal(now.value('tollgate_client_disconnects_total', { model: 'p', phase: 'streaming' }), 1)
 })

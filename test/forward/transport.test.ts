@@ -326,6 +326,7 @@ function strictTap(): Tap {
     usage: () => {
       throw new Error('not asked here')
     },
+    contentBytes: null,
     unread: 0
   }
 }

@@ -400,3 +400,42 @@ t.test('an answer that says nothing has a usage that says so', async t => {
   tap?.chunk(Buffer.from('hello'))
   t.match(tap?.usage(), { source: 'none', inputTokens: null, outputTokens: null })
 })
+
+t.test(
+  'the text of a stream is counted where its engine tells its usage at the end or never, and learned from nothing else',
+  async t => {
+    const tapFor = createTaps(MEND)
+    const chunk = (more: object) =>
+      `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: { content: 'four' } }], ...more })}\n\n`
+    const counted = (operation: string, text: string) => {
+      const exchange = exchangeTo({ engine: 'lmdeploy', operation, reporting: NATIVE })
+      const tap = tapFor(exchange)
+      tap?.head(SSE, true)
+      run(tap as Tap, [Buffer.from(text)])
+      return [tap?.usage().source, tap?.contentBytes]
+    }
+    t.strictSame(counted('chat', chunk({}) + chunk({})), ['none', 8])
+    const final = `data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: [DONE]\n\n`
+    t.strictSame(counted('chat', chunk({}) + final), ['engine_final', 4])
+    t.strictSame(counted('chat', chunk({ usage: { prompt_tokens: 1, completion_tokens: 1 } })), [
+      'engine_partial',
+      null
+    ])
+    t.strictSame(counted('responses', 'data: {"type":"response.output_text.delta","delta":"four"}\n\n'), ['none', 4])
+    t.strictSame(counted('messages', 'data: {"type":"content_block_delta","delta":{"text":"four"}}\n\n'), ['none', 4])
+  }
+)
+
+t.test('the text of an answer in one piece is counted when it says nothing of its usage', async t => {
+  const counted = (body: object) => {
+    const tap = createTaps(MEND)(
+      exchangeTo({ engine: 'openai', operation: 'chat', isStream: false, reporting: NATIVE })
+    )
+    tap?.head(JSON_TYPE, false)
+    tap?.chunk(Buffer.from(JSON.stringify(body)))
+    return [tap?.usage().source, tap?.contentBytes]
+  }
+  const choices = [{ message: { role: 'assistant', content: 'four' } }]
+  t.strictSame(counted({ choices }), ['none', 4])
+  t.strictSame(counted({ choices, usage: { prompt_tokens: 0, completion_tokens: 0 } }), ['engine_final', null])
+})

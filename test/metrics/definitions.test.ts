@@ -6,15 +6,18 @@ const all = Object.entries<Definition>(METRICS)
 t.test('names end as Prometheus has it: _total for counters alone, and a unit where there is one', async t => {
   for (const [name, { kind }] of all) {
     t.equal(name.endsWith('_total'), kind === 'counter', name)
-    if (kind === 'histogram') t.match(name, /_seconds$/, name)
+    if (kind === 'histogram') t.match(name, /_(seconds|ratio|per_minute)$/, name)
     t.notMatch(name, /_(ms|milliseconds|kb|count|sum|bucket)(_total)?$/, name)
   }
 })
 
-t.test('no label can hold what a caller is known by', async t => {
+t.test('no label can hold what a caller is known by, but for the few subjects with the most', async t => {
   const labels = new Set(all.flatMap(([, { labels }]) => labels))
-  for (const label of ['sub', 'subject', 'token', 'ip', 'client', 'path', 'url', 'jti', 'kid'])
-    t.notOk(labels.has(label))
+  for (const label of ['subject', 'token', 'ip', 'client', 'path', 'url', 'jti', 'kid']) t.notOk(labels.has(label))
+  for (const [name, { labels, max = MAX_SERIES }] of all) {
+    t.equal(labels.includes('sub'), /^tollgate_top_subject_/.test(name), name)
+    if (labels.includes('sub')) t.ok(max <= 201, name)
+  }
 })
 
 t.test('buckets ascend', async t => {

@@ -3,6 +3,7 @@ import { Families } from '../../src/metrics/families.ts'
 import { createReader } from '../../src/metrics/gauges.ts'
 import { Names } from '../../src/metrics/names.ts'
 import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroundings.ts'
+import { NO_THRESHOLDS } from '../helpers/callers.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
 import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
@@ -16,6 +17,8 @@ function scene(around: Partial<Surroundings> = {}) {
     families,
     {
       nowMs: () => 10_000,
+      options: () => NO_THRESHOLDS,
+      onCrossing: () => {},
       isTeam: () => false,
       issuers: () => [],
       pools: () => [],
@@ -25,6 +28,7 @@ function scene(around: Partial<Surroundings> = {}) {
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,
       auditDropped: () => 0,
+      ledger: () => null,
       ...around
     },
     { teams, models: new Names({ isKnown: () => true, max: 10 }) }

@@ -1,29 +1,14 @@
 import t from 'tap'
 import type { Exchange } from '../../src/exchange.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
+import { identityOf, NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
 import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
-function identity(team: string) {
-  return {
-    iss: 'https://idp',
-    sub: 'u-1',
-    team,
-    scopes: new Set<string>(),
-    role: null,
-    iatSec: 0,
-    expSec: 1,
-    jti: null,
-    kid: null,
-    alg: 'ES256',
-    fingerprint: 'f'
-  }
-}
-
 function call(team: string, model: string, operation: string): Exchange {
   const exchange = exchangeTo({ engine: 'vllm', operation })
-  exchange.identity = identity(team)
+  exchange.identity = identityOf({ team })
   exchange.call = { ...exchange.call, model }
   return Object.assign(exchange, {
     attempts: 1,
@@ -50,6 +35,8 @@ function scene() {
   }
   const metrics = createMetrics({
     nowMs: () => 10_000,
+    options: () => NO_THRESHOLDS,
+    onCrossing: () => {},
     isTeam: name => config.teams.has(name),
     issuers: () => [{ issuer: 'https://idp', name: 'corp' }],
     pools: () => config.pools,
@@ -58,7 +45,8 @@ function scene() {
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     limits: () => NO_LIMITS,
-    auditDropped: () => 0
+    auditDropped: () => 0,
+    ledger: () => null
   })
   return { metrics, config, read: async () => readScrape((await metrics.scrape(RUN)).text) }
 }

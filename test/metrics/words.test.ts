@@ -64,6 +64,7 @@ t.test('what was not allowed, and what got no place', async t => {
   })
   t.strictSame(which(queueRejectionOf), {
     TOLLGATE_ROUTE_FULL: 'full',
+    TOLLGATE_ROUTE_SHARE: 'share',
     TOLLGATE_ROUTE_LATE: 'late',
     TOLLGATE_ROUTE_BUSY: 'busy'
   })

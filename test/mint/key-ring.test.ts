@@ -31,3 +31,7 @@ t.test('a private key that others can read, or half of one, is refused with what
   writeFileSync(`${dir}/signing-key.json`, '{"kid":')
   t.throws(() => openKeyRing(dir), KeyRingError)
 })
+
+t.test('a folder that cannot be made is said at once', async t => {
+  t.throws(() => openKeyRing('/proc/nowhere/keys'), { code: 'ENOENT' })
+})

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process'
+import t from 'tap'
+
+/** Bytes of the old generation for each object of a line of code whose first objects all outlived many collections. */
+function oldBytesFor(preparation: string): number {
+  const script = `
+    import { getHeapSpaceStatistics } from 'node:v8'
+    import { neverPretenure } from '${new URL('../src/collector.ts', import.meta.url)}'
+    ${preparation}
+    const make = i => [i, { i }]
+    let kept = []
+    for (let i = 0; i < 2_000_000; i++) kept.push(make(i))
+    kept = null
+    const oldBytes = () => getHeapSpaceStatistics().find(space => space.space_name === 'old_space').space_used_size
+    gc({ type: 'minor' })
+    const before = oldBytes()
+    for (let i = 0; i < 10_000; i++) globalThis.last = make(i)
+    console.log((oldBytes() - before) / 10_000)`
+  const args = ['--expose-gc', '--input-type=module', '--eval', script]
+  return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+}
+
+t.test('what a call makes begins young, however long others of its kind have lived', async t => {
+  t.ok(oldBytesFor('neverPretenure()') < 1)
+  t.ok(oldBytesFor('') > 40, 'V8 alone makes them old: when it no longer does, this is not needed any more')
+})
