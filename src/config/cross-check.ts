@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
+import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
+import { checkLedger } from './check-metering.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
-
-type Loose = { readonly [key: string]: unknown }
+import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
 const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 
@@ -158,73 +159,6 @@ function checkTeamModels(root: Loose, pools: readonly unknown[], models: readonl
   )
 }
 
-/** Limits for a name that no call ever has would limit nothing. */
-function checkModelLimits(root: Loose, pools: readonly unknown[], models: readonly string[], at: Path): Finding[] {
-  const served = servedBy(root, pools)
-  return models.flatMap(model => {
-    const path = [...at, 'per_model', model]
-    const owner = Object.entries(mapOf(root.models)).find(([, of]) => listOf(mapOf(of).aliases).includes(model))
-    if (owner !== undefined)
-      return [error('E309', path, `"${model}" is an alias of ${owner[0]}, whose name it is to be`)]
-    return served === null || served.includes(model) ? [] : [unserved(model, served, path)]
-  })
-}
-
-/** Null unless every pool lists its models: what is learned cannot be checked here. */
-function servedBy(root: Loose, pools: readonly unknown[]): readonly string[] | null {
-  const lists = pools.map(pool => mapOf(mapOf(root.pools)[String(pool)]).models)
-  return lists.length === 0 || !lists.every(Array.isArray) ? null : lists.flat().map(String)
-}
-
-function unserved(model: string, served: readonly string[], path: Path): Finding {
-  const hint = suggest(model, served) ?? `they serve: ${served.join(', ')}`
-  return error('E309', path, `no pool of the team serves "${model}"`, hint)
-}
-
-/** Two budgets of one thing in one period would be one bucket, drawn from twice. */
-function checkBudgets(root: Loose): Finding[] {
-  const limits = mapOf(root.limits)
-  const places: readonly (readonly [Path, unknown])[] = [
-    ...['default', 'per_ip', 'global'].map(name => [['limits', name], limits[name]] as const),
-    ...Object.entries(mapOf(root.models)).map(([name, of]) => [['models', name, 'limits'], mapOf(of).limits] as const),
-    ...Object.entries(mapOf(root.teams)).flatMap(([name, team]) => [
-      [['teams', name], team] as const,
-      [['teams', name, 'per_user'], mapOf(team).per_user] as const,
-      ...Object.entries(mapOf(mapOf(team).per_model)).map(
-        ([model, of]) => [['teams', name, 'per_model', model], of] as const
-      )
-    ])
-  ]
-  return places.flatMap(([path, of]) => {
-    const seen = new Set<string>()
-    return listOf(mapOf(of).budget).flatMap((item, index) => {
-      const budget = mapOf(item)
-      return ['tokens', 'requests'].flatMap(what => {
-        if (budget[what] === undefined) return []
-        const name = `${what} per ${String(budget.per)}`
-        if (seen.has(name)) return [error('E314', [...path, 'budget', index], `${name} stand twice`)]
-        seen.add(name)
-        return []
-      })
-    })
-  })
-}
-
-function checkThresholds(thresholds: readonly unknown[]): Finding[] {
-  const seen = new Set<unknown>()
-  return thresholds.flatMap((item, index) => {
-    const { name, requests_per_minute: requests, tokens_per_minute: tokens } = mapOf(item)
-    const at: Path = ['alerts', 'per_user', index]
-    const findings: Finding[] = []
-    if (requests === undefined && tokens === undefined) {
-      findings.push(error('E315', at, 'a threshold needs requests_per_minute, tokens_per_minute or both'))
-    }
-    if (seen.has(name)) findings.push(error('E316', [...at, 'name'], `${String(name)} stands twice`))
-    seen.add(name)
-    return findings
-  })
-}
-
 function unknownPool(root: Loose, name: string, path: Path): Finding[] {
   const pools = Object.keys(mapOf(root.pools))
   if (pools.includes(name)) return []
@@ -250,21 +184,6 @@ function checkFiles(root: Loose, file: string): Finding[] {
   ]
 }
 
-/** The folder, or the nearest one above it that is there, has to take files. */
-function checkLedger({ dir }: Loose, file: string): Finding[] {
-  if (typeof dir !== 'string' || dir === '') return []
-  let place = resolve(dirname(file), dir)
-  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
-  const at: Path = ['metering', 'dir']
-  if (!statSync(place).isDirectory()) return [error('E314', at, `no folder can be made here: ${place} is a file`)]
-  try {
-    accessSync(place, constants.W_OK | constants.X_OK)
-    return []
-  } catch {
-    return [error('E314', at, `nothing can be written to ${place}`, 'it has to belong to the user of the gate')]
-  }
-}
-
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */
 export function filesOf(value: unknown, file: string): readonly string[] {
   return namedFiles(mapOf(value)).map(([, text]) => resolve(dirname(file), text))
@@ -285,20 +204,4 @@ function eachTarget(root: Loose): readonly (readonly [Path, Loose])[] {
   return Object.entries(mapOf(root.pools)).flatMap(([name, pool]) =>
     listOf(mapOf(pool).targets).map((target, index) => [['pools', name, 'targets', index], mapOf(target)] as const)
   )
-}
-
-function error(code: string, path: Path, message: string, hint?: string): Finding {
-  return { code, path, at: 'value', message, ...(hint === undefined ? {} : { hint }) }
-}
-
-function warning(code: string, path: Path, message: string): Finding {
-  return { ...error(code, path, message), severity: 'warning' }
-}
-
-function mapOf(value: unknown): Loose {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
 }

@@ -67,7 +67,7 @@ t.test('two budgets of one thing in one period are told apart by nobody, and are
     [`${NINE}limits: { global: { ${two} } }\n`, 'limits.global.budget[1]'],
     [`${NINE}models: { m: { limits: { ${two} } } }\n`, 'models.m.limits.budget[1]']
   ] as const) {
-    t.match(faultOf(text), { code: 'E314', path, message }, path)
+    t.match(faultOf(text), { code: 'E317', path, message }, path)
   }
   const several = 'budget: [{ tokens: 1M, requests: 9, per: day }, { tokens: 2M, requests: 9, per: month }]'
   t.strictSame(load(NINE.replace('qwen }', `qwen, ${several} }`)).faults, [])

@@ -1,0 +1,19 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Finding, Path } from './faults.ts'
+import { error, type Loose } from './loose.ts'
+
+/** The folder, or the nearest one above it that is there, has to take files. */
+export function checkLedger({ dir }: Loose, file: string): Finding[] {
+  if (typeof dir !== 'string' || dir === '') return []
+  let place = resolve(dirname(file), dir)
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
+  const at: Path = ['metering', 'dir']
+  if (!statSync(place).isDirectory()) return [error('E314', at, `no folder can be made here: ${place} is a file`)]
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK)
+    return []
+  } catch {
+    return [error('E314', at, `nothing can be written to ${place}`, 'it has to belong to the user of the gate')]
+  }
+}
