@@ -1,7 +1,8 @@
 const ROOMS =
-  'accept|identify|authenticate|inspect|authorize|route|shape|meter|charge|forward|audit|metrics|refuse|mint'
+  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|charge|forward|audit|metrics|refuse|mint|store'
 const room = `^src/(${ROOMS})/`
-const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
+const vocabulary =
+  '^src/((exchange|caller|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {
@@ -43,6 +44,12 @@ export default {
       severity: 'error',
       from: { pathNot: '^src/metrics/' },
       to: { path: 'node_modules/@prometheus-io/' }
+    },
+    {
+      name: 'the-valkey-client-lives-in-store',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: 'node_modules/iovalkey/' }
     },
     {
       name: 'yaml-lives-in-config',

@@ -15,6 +15,7 @@ import identify from './identify/plugin.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import inspect from './inspect/plugin.ts'
 import { createJudge } from './judge.ts'
+import limit from './limit/plugin.ts'
 import meter, { measure } from './meter/plugin.ts'
 import { dialectOf, errorData, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
@@ -64,8 +65,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       function charge(exchange) {
         charger?.charge(exchange, configOf(exchange))
       },
+      function settle(exchange) {
+        exchange.reservation?.settle(exchange)
+      },
       function leave(exchange) {
-        exchange.lease?.release()
+        exchange.lease?.release(exchange)
         exchange.hold?.release()
       },
       function write(exchange) {
@@ -83,9 +87,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(authenticate, { verifierOf: exchange => rulesOf(exchange).verifier })
     await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })
     await gated.register(authorize, { policyOf: exchange => rulesOf(exchange).policy })
+    await gated.register(limit, { limiterOf: exchange => rulesOf(exchange).limiter, modelsOf })
     await gated.register(route, {
       tableOf: exchange => rulesOf(exchange).table,
-      mayUseModel: (exchange, model) => rulesOf(exchange).policy.mayUseModel(exchange.identity, model),
+      mayUseModel,
       nowMs
     })
     await gated.register(shape, { shaperOf: exchange => rulesOf(exchange).shaper })
@@ -108,6 +113,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+function mayUseModel(exchange: Exchange, model: string): boolean {
+  return rulesOf(exchange).policy.mayUseModel(exchange.identity, model)
+}
+
+function modelsOf(exchange: Exchange): readonly string[] {
+  const { table } = rulesOf(exchange)
+  return table.modelsOf(exchange.identity).filter(model => mayUseModel(exchange, model))
 }
 
 /** An engine that fails in the middle of a stream is told of in the words of the gate, and stands in the log. */

@@ -22,6 +22,7 @@ const request = { ...bad, status: 400, code: 'invalid_request' } as const
 const value = { ...bad, status: 400, code: 'invalid_value' } as const
 const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
 const forbidden = { ...bad, status: 403, type: 'permission_error' } as const
+const limited = { fault: 'client', status: 429, type: 'rate_limit_error', retryAfterSec: 1, shouldRetry: true } as const
 const engine = { fault: 'upstream', type: 'server_error', shouldRetry: false } as const
 const failed = { ...engine, status: 502, code: 'upstream_error' } as const
 const unavailable = {
@@ -133,6 +134,42 @@ export const CODES = {
     message: 'The token does not allow this model.'
   },
 
+  TOLLGATE_LIMIT_SUSPENDED: { ...forbidden, code: 'team_suspended', message: 'The team of this token is suspended.' },
+  TOLLGATE_LIMIT_TOO_LARGE: {
+    ...bad,
+    status: 400,
+    code: 'request_too_large_for_limit',
+    message: 'The request is larger than a limit can ever hold.'
+  },
+  TOLLGATE_LIMIT_RATE: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'A limit of requests in a minute is reached.'
+  },
+  TOLLGATE_LIMIT_TOKENS: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'A limit of tokens in a minute is reached.'
+  },
+  TOLLGATE_LIMIT_CONCURRENCY: {
+    ...limited,
+    code: 'concurrency_limit_exceeded',
+    message: 'A limit of calls at once is reached.'
+  },
+  TOLLGATE_LIMIT_BUDGET: {
+    fault: 'client',
+    status: 429,
+    type: 'insufficient_quota',
+    code: 'insufficient_quota',
+    message: 'A budget is used up.',
+    shouldRetry: false
+  },
+  TOLLGATE_LIMIT_STORE: {
+    ...overloaded,
+    code: 'limits_unavailable',
+    message: 'Limits cannot be checked at the moment.'
+  },
+
   TOLLGATE_ROUTE_TEAM: {
     ...forbidden,
     code: 'team_not_allowed',
@@ -155,6 +192,15 @@ export const CODES = {
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
   TOLLGATE_ROUTE_FULL: { ...unavailable, message: 'Too many requests are waiting for this model.' },
+  TOLLGATE_ROUTE_SHARE: {
+    ...bad,
+    status: 429,
+    type: 'rate_limit_error',
+    code: 'rate_limit_exceeded',
+    message: 'Too many requests of your team are waiting for this model.',
+    retryAfterSec: 2,
+    shouldRetry: true
+  },
   TOLLGATE_ROUTE_LATE: {
     ...unavailable,
     retryAfterSec: 5,

@@ -19,6 +19,8 @@ import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
+import { Limiter } from './limit/limiter.ts'
+import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
@@ -26,9 +28,12 @@ import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
+import { connectStore } from './store/valkey.ts'
 import type { NowMs } from './time.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
+
+const STORE_AWAY = 'the store of limits is away: limits.on_store_failure decides'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
@@ -69,6 +74,27 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
   const transport = createTransport(first.forward)
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const limits = openLimits({
+    nowMs,
+    onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
+    sharing:
+      first.store === null
+        ? null
+        : {
+            isCluster: first.store.isCluster,
+            connection: connectStore(first.store),
+            onFailure: () => config.limit.onStoreFailure,
+            onChange: (isAway, { why, dropped }) => {
+              // Of what failed its words alone: the library hangs the whole command on its errors.
+              if (isAway)
+                log.warn(
+                  { why: why instanceof Error ? why.message : why, limits: config.limit.onStoreFailure },
+                  STORE_AWAY
+                )
+              else log.warn({ dropped }, 'the store of limits is there again')
+            }
+          }
+  })
   const prober = createProber({ ask: transport.ask, nowMs, random, log })
   const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
@@ -97,6 +123,12 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       memory: overload.reading.memory,
       bodyBytes: bodies.heldBytes
     }),
+    limits: () => ({
+      decisions: limits.tally.all(),
+      budgetsOf: team => rules.limiter.budgetsOf(team),
+      leases: limits.leases.size,
+      store: limits.status === null ? null : limits.status()
+    }),
     auditDropped: () => sink.dropped,
     ledger: () => book?.stats ?? null,
     sinks: () => shipping?.status() ?? []
@@ -113,6 +145,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }
     const resolveClient = createClientResolver(next.identify)
     const shaper = createShaper(next.shape, { own, nowMs })
+    const limiter = new Limiter(next.limit, limits)
 
     config = next
     overload.follow(next.accept.overload)
@@ -127,6 +160,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       verifier,
       inspection,
       policy,
+      limiter,
       table: createRouteTable(next.route.teams, new Map(pools)),
       shaper,
       config: next.hash
@@ -172,7 +206,9 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
       loadCheck(),
-      ...(shipping?.status() ?? []).map(sinkCheck)
+      ...(shipping?.status() ?? []).map(sinkCheck),
+      // Every gate would be out of service together.
+      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: { ...limits.status() } }])
     ],
     follow,
     start() {
@@ -180,6 +216,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       book?.start()
       shipping?.start()
       overload.start()
+      limits.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -194,6 +231,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.close()
       authenticator.close()
       transport.close()
+      await limits.close()
       await book?.close()
       // Everything is on the disk now. A sink that takes its time shall not cost lines of the audit log.
       await Promise.all([sink.close(), shipping?.close()])

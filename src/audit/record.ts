@@ -1,5 +1,5 @@
 import type { GateError } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Call, Exchange } from '../exchange.ts'
 
 /** One line of the audit log: flat, with the names of the Elastic Common Schema where it has one. */
 export type AuditRecord = Readonly<Record<string, string | number | boolean | null>>
@@ -17,7 +17,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
   return {
     '@timestamp': new Date(endedAtMs).toISOString(),
     'event.dataset': 'tollgate.audit',
-    'event.action': call === undefined ? 'request' : call.operation === 'models' ? 'models.list' : 'inference.request',
+    'event.action': actionOf(call),
     'event.outcome': failure === null && exchange.ending === 'answered' ? 'success' : 'failure',
     'event.reason': reasonOf(failure),
     'event.duration': (endedAtMs - exchange.startedAtMs) * 1_000_000,
@@ -43,6 +43,8 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'gen_ai.usage.output_tokens': exchange.usage?.outputTokens ?? null,
     'tollgate.usage.source': exchange.usage?.source ?? null,
     'tollgate.removed': exchange.removed.length === 0 ? null : cut(exchange.removed.join(','), 512),
+    'tollgate.limit': typeof failure?.detail.policy === 'string' ? failure.detail.policy : null,
+    'tollgate.limit.shadow': exchange.shadowed.length === 0 ? null : exchange.shadowed.join(','),
     'tollgate.stream': call?.isStream ?? null,
     'tollgate.pool': target?.pool ?? null,
     'tollgate.target': target?.origin ?? null,
@@ -51,6 +53,12 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'tollgate.outcome': exchange.ending,
     'tollgate.code': failure?.code ?? null
   }
+}
+
+function actionOf(call: Call | undefined): string {
+  if (call === undefined) return 'request'
+  if (call.operation === 'models') return 'models.list'
+  return call.operation === 'limits' ? 'limits.read' : 'inference.request'
 }
 
 /** What the caller was not told: `expired`, `an administration route of vllm`; else the code. */

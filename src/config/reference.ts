@@ -46,6 +46,8 @@ function innerOf(name: string, schema: Schema): string[] {
   if (schema.properties !== undefined) return rowsOf(schema, `${name}.`)
   const free = Object.values((schema.patternProperties ?? {}) as Record<string, Schema>)[0]
   if (free?.properties !== undefined) return rowsOf(free, `${name}.NAME.`)
+  const objects = ((schema.anyOf ?? []) as Schema[]).filter(option => option.properties !== undefined)
+  if (objects.length > 0) return objects.flatMap(option => rowsOf(option, `${name}.`))
   const item = schema.items as Schema | undefined
   const options = item === undefined ? [] : ((item.anyOf ?? [item]) as Schema[])
   return options.flatMap(option => (option.properties === undefined ? [] : rowsOf(option, `${name}[].`)))
@@ -89,7 +91,7 @@ function relax(value: unknown): unknown {
 }
 
 function isOurFormat(format: unknown): boolean {
-  return format === 'network' || format === 'key-url' || format === 'target-url'
+  return format === 'network' || format === 'time-zone' || format === 'key-url' || format === 'target-url'
 }
 
 if (import.meta.main) {

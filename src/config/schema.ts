@@ -23,6 +23,13 @@ import {
 } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
+import {
+  type LimitOptions,
+  LimitsSchema,
+  limitOptions,
+  ModelLimitsSchema,
+  TeamLimitsSchemaParts
+} from '../limit/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
 import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
 import {
@@ -35,6 +42,8 @@ import {
   TeamSchema
 } from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
+import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
+import { readCount } from '../units.ts'
 
 const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
 
@@ -64,6 +73,16 @@ const PoolSchema = Type.Object(
   { additionalProperties: false, description: 'A pool of engines that serve the same.' }
 )
 
+const ModelsSchema = Type.Object(
+  { ...ModelSchema.properties, limits: ModelLimitsSchema },
+  { additionalProperties: false, description: 'A model.' }
+)
+
+const TeamsSchema = Type.Object(
+  { ...TeamSchema.properties, ...TeamLimitsSchemaParts },
+  { additionalProperties: false, description: 'A team.' }
+)
+
 const MeteringWithSinksSchema = Type.Optional(
   Type.Object(
     { ...MeteringSchema.properties, sinks: SinksSchema },
@@ -91,15 +110,17 @@ export const FileSchema = Type.Object(
       },
       { additionalProperties: false, default: {}, description: 'What scopes and roles open.' }
     ),
-    models: Type.Record(Type.String(), ModelSchema, {
+    models: Type.Record(Type.String(), ModelsSchema, {
       default: {},
-      description: 'Models with other names or scopes of their own.'
+      description: 'Models with other names, scopes or limits of their own.'
     }),
     pools: Type.Record(Type.String(), PoolSchema, { minProperties: 1, description: 'Where engines are.' }),
-    teams: Type.Record(Type.String(), TeamSchema, {
+    teams: Type.Record(Type.String(), TeamsSchema, {
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
+    limits: LimitsSchema,
+    store: StoreSchema,
     metering: MeteringWithSinksSchema,
     audit: AuditSchema,
     metrics: MetricsSchema,
@@ -121,6 +142,8 @@ export interface Config {
   readonly authenticate: AuthenticateOptions
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
+  readonly limit: LimitOptions
+  readonly store: StoreOptions | null
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
@@ -149,6 +172,8 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
+    store: storeOptions(yaml.store),
+    limit: limitOptions(yaml.limits, yaml.teams, yaml.models, readCount(yaml.requests.caps.max_tokens)),
     route: routeOptions(
       pools.map(([name, pool]) =>
         poolOptions(

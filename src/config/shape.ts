@@ -36,6 +36,7 @@ function compile(): ValidateFunction {
     'key-url',
     text => isPlainUrl(text) && (text.startsWith('https:') || LOOPBACK.test(new URL(text).hostname))
   )
+  ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat('target-url', text => isPlainUrl(text) && !/[?#]/.test(text) && new URL(text).pathname === '/')
   return ajv.compile(FileSchema)
 }
@@ -45,6 +46,14 @@ function isNetwork(text: string): boolean {
   const family = isIP(address)
   if (family === 0 || more !== undefined) return false
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }) !== null
+  } catch {
+    return false
+  }
 }
 
 function isPlainUrl(text: string): boolean {

@@ -33,7 +33,8 @@ export const OPERATIONS = {
   generate: { kind: 'text', model: 'none', streams: true },
   realtime: { kind: 'multimodal', model: 'events', streams: false },
   models: { kind: 'none', model: 'none', streams: false },
-  model: { kind: 'none', model: 'path', streams: false }
+  model: { kind: 'none', model: 'path', streams: false },
+  limits: { kind: 'none', model: 'none', streams: false }
 } as const satisfies Record<string, Operation>
 
 /** The name of an operation. */

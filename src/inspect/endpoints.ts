@@ -42,6 +42,7 @@ export interface Endpoints {
 
 const MODELS: Endpoint = row('models', 'GET', '/v1/models')
 const MODEL: Endpoint = row('model', 'GET', '/v1/models/{id}')
+const LIMITS: Endpoint = row('limits', 'GET', '/v1/me/limits')
 const MODEL_PREFIX = '/v1/models/'
 
 const MODEL_NAME = /^[\x21-\x7e]{1,256}$/
@@ -65,6 +66,7 @@ export function createEndpoints(options: {
     byPath.set(endpoint.path, methods.set(endpoint.method, endpoint))
   }
   add(MODELS)
+  add(LIMITS)
   const served = new Map<string, OperationName>()
   for (const engine of options.engines) {
     for (const { route, verdict } of rowsOf(engine)) if (verdict.is === 'served') served.set(route, verdict.operation)

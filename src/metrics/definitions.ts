@@ -1,4 +1,5 @@
 import { LEDGER_METRICS } from './ledger-definitions.ts'
+import { LIMIT_METRICS } from './limit-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
@@ -39,7 +40,7 @@ export const METRICS = {
     ...counter,
     help: 'Requests that have ended, by HTTP status; 499 for a caller who left, or was cut, before the end of the answer.',
     labels: [...call, 'code'],
-    max: 4_000
+    max: 3_000
   },
   tollgate_errors_total: {
     ...counter,
@@ -180,11 +181,19 @@ export const METRICS = {
   },
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
-  tollgate_queue_depth: { ...gauge, help: 'Calls that wait for a place in a pool now.', labels: ['pool'] },
+  ...LIMIT_METRICS,
+
+  tollgate_queue_depth: {
+    ...gauge,
+    help: 'Calls that wait for a place in a pool now, by class.',
+    labels: ['pool', 'class']
+  },
   tollgate_queue_rejections_total: {
     ...counter,
-    help: 'Calls that got no place: full (the queue), late (waited too long), busy (every engine asked for a pause).',
-    labels: ['pool', 'reason']
+    help:
+      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
+      'busy (every engine asked for a pause).',
+    labels: ['pool', 'class', 'reason']
   },
 
   tollgate_upstream_requests_total: {

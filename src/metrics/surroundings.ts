@@ -19,6 +19,7 @@ export interface Surroundings {
   readonly keySets: () => Iterable<KeysSeen>
   readonly tokens: () => TokensSeen
   readonly load: () => LoadSeen
+  readonly limits: () => LimitsSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
   /** Null without one. */
@@ -36,7 +37,7 @@ export interface IssuerSeen {
 /** A pool, as `route` has it. */
 export interface PoolSeen {
   readonly name: string
-  readonly queue: { readonly size: number }
+  readonly queue: { depths(): readonly { readonly class: string; readonly waiting: number }[] }
   readonly targets: readonly TargetSeen[]
   serves(model: string): boolean | null
 }
@@ -75,6 +76,29 @@ export interface LoadSeen {
   /** 0 to 1. */
   readonly memory: number
   readonly bodyBytes: Bytes
+}
+
+/** What limits have decided, and how their store is. */
+export interface LimitsSeen {
+  readonly decisions: Iterable<{
+    readonly policy: string
+    readonly scope: string
+    readonly resource: string
+    readonly counts: Readonly<Record<string, number>>
+  }>
+  /** Of a team. */
+  readonly budgetsOf: (team: string) => Iterable<{ readonly budget: string; readonly ratio: number }>
+  /** Calls that hold a place. */
+  readonly leases: number
+  /** Null where gates share nothing. */
+  readonly store: {
+    readonly store: 'there' | 'away'
+    readonly answers: boolean
+    readonly gates: number
+    readonly unanswered: number
+    readonly owed: number
+    readonly dropped: number
+  } | null
 }
 
 /** The ledger of usage. */

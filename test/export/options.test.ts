@@ -52,9 +52,9 @@ t.test('sinks have their defaults, their secrets and their certificates', async 
 t.test('every mistake is told where it stands', async t => {
   const told = (sinks: string) => load(t, sinks).faults.join('\n')
   const http = '{ url: "https://x/" }'
-  t.match(told('{ a: {} }'), /E316 metering\.sinks\.a: .*needs either "http" or "postgres"/)
-  t.match(told(`{ a: { http: ${http}, postgres: { host: h, database: d, user: u } } }`), /^E316/)
-  t.match(told(`{ "a b": { http: ${http} } }`), /E315 metering\.sinks.*named by up to 64 letters/)
+  t.match(told('{ a: {} }'), /E319 metering\.sinks\.a: .*needs either "http" or "postgres"/)
+  t.match(told(`{ a: { http: ${http}, postgres: { host: h, database: d, user: u } } }`), /^E319/)
+  t.match(told(`{ "a b": { http: ${http} } }`), /E318 metering\.sinks.*named by up to 64 letters/)
   t.match(
     told('{ a: { http: { url: "http://lake.example.com/" } } }'),
     /must be an https URL \(http for this machine alone\)/
