@@ -1,9 +1,10 @@
 const ROOMS =
-  'accept|identify|authenticate|inspect|authorize|route|shape|meter|charge|forward|audit|metrics|refuse|mint'
+  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|charge|forward|audit|metrics|refuse|mint|store'
 const room = `^src/(${ROOMS})/`
 /** The bill answers a route, and is otherwise beside the path. */
 const hinged = `^src/(${ROOMS}|bill)/`
-const vocabulary = '^src/((exchange|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
+const vocabulary =
+  '^src/((exchange|caller|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {
@@ -47,6 +48,12 @@ export default {
       to: { path: 'node_modules/@prometheus-io/' }
     },
     {
+      name: 'the-valkey-client-lives-in-store',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: 'node_modules/iovalkey/' }
+    },
+    {
       name: 'yaml-lives-in-config',
       severity: 'error',
       from: { pathNot: '^src/config/' },
@@ -69,6 +76,24 @@ export default {
       severity: 'error',
       from: { path: '^src/bill/' },
       to: { path: '^src/', pathNot: ['^src/(bill|config)/', vocabulary] }
+    },
+    {
+      name: 'the-export-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/export/' },
+      to: { path: '^src/', pathNot: ['^src/(export|config)/', vocabulary] }
+    },
+    {
+      name: 'the-reconcile-knows-the-vocabulary-alone',
+      severity: 'error',
+      from: { path: '^src/reconcile/' },
+      to: { path: '^src/', pathNot: ['^src/(reconcile|config)/', '^src/export/(http|sink)\\.ts$', vocabulary] }
+    },
+    {
+      name: 'postgres-lives-in-export',
+      severity: 'error',
+      from: { pathNot: '^src/export/' },
+      to: { path: 'node_modules/(pg|@types/pg)/' }
     },
     {
       name: 'nothing-on-the-path-knows-the-demo',

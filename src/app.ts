@@ -17,6 +17,7 @@ import identify from './identify/plugin.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import inspect from './inspect/plugin.ts'
 import { createJudge } from './judge.ts'
+import limit from './limit/plugin.ts'
 import meter, { measure } from './meter/plugin.ts'
 import { dialectOf, errorData, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
@@ -68,8 +69,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       function charge(exchange) {
         charger?.charge(exchange, configOf(exchange))
       },
+      function settle(exchange) {
+        exchange.reservation?.settle(exchange)
+      },
       function leave(exchange) {
-        exchange.lease?.release()
+        exchange.lease?.release(exchange)
         exchange.hold?.release()
       },
       function write(exchange) {
@@ -93,9 +97,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
         rulesOf(exchange).table.modelsOf(exchange.identity)
       }
     })
+    await gated.register(limit, { limiterOf: exchange => rulesOf(exchange).limiter, modelsOf })
     await gated.register(route, {
       tableOf: exchange => rulesOf(exchange).table,
-      mayUseModel: (exchange, model) => rulesOf(exchange).policy.mayUseModel(exchange.identity, model),
+      mayUseModel,
       nowMs
     })
     await gated.register(shape, { shaperOf: exchange => rulesOf(exchange).shaper })
@@ -118,6 +123,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+function mayUseModel(exchange: Exchange, model: string): boolean {
+  return rulesOf(exchange).policy.mayUseModel(exchange.identity, model)
+}
+
+function modelsOf(exchange: Exchange): readonly string[] {
+  const { table } = rulesOf(exchange)
+  return table.modelsOf(exchange.identity).filter(model => mayUseModel(exchange, model))
 }
 
 /** An engine that fails in the middle of a stream is told of in the words of the gate, and stands in the log. */

@@ -6,8 +6,10 @@ import { runUsage } from './bill/command.ts'
 import { runCheck } from './config/check.ts'
 import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
+import { runExport } from './export/command.ts'
 import { runToken } from './mint/token-command.ts'
 import { runProbe } from './probe/command.ts'
+import { runReconcile } from './reconcile/command.ts'
 import { serve } from './serve.ts'
 
 const HELP = `tollgate - the gate in front of your GPU nodes
@@ -22,6 +24,10 @@ Commands:
   probe --config FILE      ask every engine what it is, what it serves and what its port opens
   usage report --dir DIR   add up usage by team, subject, model, day, and what it costs
   usage verify --dir DIR   say whether the ledger of usage is whole
+  usage export --config FILE --sink NAME [--follow]
+                           ship usage to a sink: an HTTP endpoint or PostgreSQL
+  usage reconcile --prometheus URL --from TIME --to TIME --config FILE
+                           compare usage with what the engines have counted
   token                    make a key set and sign test tokens
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
@@ -65,6 +71,8 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'probe':
       return await runProbe(rest, { stdout, stderr, env })
     case 'usage':
+      if (rest[0] === 'reconcile') return await runReconcile(rest.slice(1), { stdout, stderr, env })
+      if (rest[0] === 'export') return await runExport(rest.slice(1), { stdout, stderr, env })
       return await runUsage(rest, { stdout, stderr })
     case 'token':
       return await runToken(rest, { stdout, stderr })

@@ -19,11 +19,22 @@ export interface Row {
 
 const bad = { fault: 'client', type: 'invalid_request_error', shouldRetry: false } as const
 const request = { ...bad, status: 400, code: 'invalid_request' } as const
+const unknown = { ...bad, status: 404, code: 'unknown_url' } as const
 const value = { ...bad, status: 400, code: 'invalid_value' } as const
 const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
 const forbidden = { ...bad, status: 403, type: 'permission_error' } as const
+const limited = { fault: 'client', status: 429, type: 'rate_limit_error', retryAfterSec: 1, shouldRetry: true } as const
 const engine = { fault: 'upstream', type: 'server_error', shouldRetry: false } as const
 const failed = { ...engine, status: 502, code: 'upstream_error' } as const
+const late = { ...engine, status: 504, code: 'upstream_timeout' } as const
+const mistake = {
+  status: 500,
+  fault: 'gate',
+  type: 'server_error',
+  code: 'internal_error',
+  message: 'The gate made a mistake. It has been written down.',
+  shouldRetry: false
+} as const
 const unavailable = {
   ...engine,
   status: 503,
@@ -81,17 +92,10 @@ export const CODES = {
     message: 'The gate has too much to do to verify another token.'
   },
 
-  TOLLGATE_INSPECT_ROUTE: { ...bad, status: 404, code: 'unknown_url', message: 'This route is not served.' },
-  TOLLGATE_INSPECT_CLOSED: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
-    message: 'This route of an engine is not open here.'
-  },
+  TOLLGATE_INSPECT_ROUTE: { ...unknown, message: 'This route is not served.' },
+  TOLLGATE_INSPECT_CLOSED: { ...unknown, message: 'This route of an engine is not open here.' },
   TOLLGATE_INSPECT_ADMIN: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
+    ...unknown,
     message: 'This is an internal or administration route of an engine. It is never served.'
   },
   TOLLGATE_INSPECT_METHOD: {
@@ -133,6 +137,42 @@ export const CODES = {
     message: 'The token does not allow this model.'
   },
 
+  TOLLGATE_LIMIT_SUSPENDED: { ...forbidden, code: 'team_suspended', message: 'The team of this token is suspended.' },
+  TOLLGATE_LIMIT_TOO_LARGE: {
+    ...bad,
+    status: 400,
+    code: 'request_too_large_for_limit',
+    message: 'The request is larger than a limit can ever hold.'
+  },
+  TOLLGATE_LIMIT_RATE: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'A limit of requests in a minute is reached.'
+  },
+  TOLLGATE_LIMIT_TOKENS: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'A limit of tokens in a minute is reached.'
+  },
+  TOLLGATE_LIMIT_CONCURRENCY: {
+    ...limited,
+    code: 'concurrency_limit_exceeded',
+    message: 'A limit of calls at once is reached.'
+  },
+  TOLLGATE_LIMIT_BUDGET: {
+    fault: 'client',
+    status: 429,
+    type: 'insufficient_quota',
+    code: 'insufficient_quota',
+    message: 'A budget is used up.',
+    shouldRetry: false
+  },
+  TOLLGATE_LIMIT_STORE: {
+    ...overloaded,
+    code: 'limits_unavailable',
+    message: 'Limits cannot be checked at the moment.'
+  },
+
   TOLLGATE_ROUTE_TEAM: {
     ...forbidden,
     code: 'team_not_allowed',
@@ -144,17 +184,18 @@ export const CODES = {
     code: 'model_not_found',
     message: 'The model does not exist or your team may not use it.'
   },
-  TOLLGATE_ROUTE_OPERATION: {
-    ...bad,
-    status: 404,
-    code: 'unknown_url',
-    message: 'The engine of this model does not serve this route.'
-  },
+  TOLLGATE_ROUTE_OPERATION: { ...unknown, message: 'The engine of this model does not serve this route.' },
   TOLLGATE_ROUTE_AMBIGUOUS: {
     ...value,
     message: 'Several pools of the team serve this route: name the model in the URL, as ?model=NAME.'
   },
   TOLLGATE_ROUTE_FULL: { ...unavailable, message: 'Too many requests are waiting for this model.' },
+  TOLLGATE_ROUTE_SHARE: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'Too many requests of your team are waiting for this model.',
+    retryAfterSec: 2
+  },
   TOLLGATE_ROUTE_LATE: {
     ...unavailable,
     retryAfterSec: 5,
@@ -216,24 +257,9 @@ export const CODES = {
   },
   TOLLGATE_FORWARD_OVERLOADED: { ...unavailable, message: 'The engine takes no requests at the moment.' },
   TOLLGATE_FORWARD_FAILED: { ...failed, message: 'The engine failed.' },
-  TOLLGATE_FORWARD_FIRST_BYTE: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The engine did not begin to answer in time.'
-  },
-  TOLLGATE_FORWARD_IDLE: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The engine fell silent in the middle of its answer.'
-  },
-  TOLLGATE_FORWARD_TOTAL: {
-    ...engine,
-    status: 504,
-    code: 'upstream_timeout',
-    message: 'The answer took longer than is allowed.'
-  },
+  TOLLGATE_FORWARD_FIRST_BYTE: { ...late, message: 'The engine did not begin to answer in time.' },
+  TOLLGATE_FORWARD_IDLE: { ...late, message: 'The engine fell silent in the middle of its answer.' },
+  TOLLGATE_FORWARD_TOTAL: { ...late, message: 'The answer took longer than is allowed.' },
   TOLLGATE_FORWARD_BROKEN: { ...failed, message: 'The engine broke off its answer.' },
   TOLLGATE_FORWARD_SHUTDOWN: {
     ...engine,
@@ -245,22 +271,8 @@ export const CODES = {
     shouldRetry: true
   },
 
-  TOLLGATE_INTERNAL: {
-    status: 500,
-    fault: 'gate',
-    type: 'server_error',
-    code: 'internal_error',
-    message: 'The gate made a mistake. It has been written down.',
-    shouldRetry: false
-  },
-  TOLLGATE_STAGE_ORDER: {
-    status: 500,
-    fault: 'gate',
-    type: 'server_error',
-    code: 'internal_error',
-    message: 'The gate made a mistake. It has been written down.',
-    shouldRetry: false
-  }
+  TOLLGATE_INTERNAL: mistake,
+  TOLLGATE_STAGE_ORDER: mistake
 } as const satisfies Record<string, Row>
 
 /** The stable code of an error of the gate. */

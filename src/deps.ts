@@ -15,10 +15,13 @@ import { createPolicy } from './authorize/policy.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
 import type { Config } from './config/load.ts'
+import { createShipping, type SinkStatus } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
+import { Limiter } from './limit/limiter.ts'
+import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
@@ -26,9 +29,12 @@ import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
+import { connectStore } from './store/valkey.ts'
 import type { NowMs } from './time.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
+
+const STORE_AWAY = 'the store of limits is away: limits.on_store_failure decides'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
@@ -69,6 +75,27 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
   const transport = createTransport(first.forward)
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const limits = openLimits({
+    nowMs,
+    onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
+    sharing:
+      first.store === null
+        ? null
+        : {
+            isCluster: first.store.isCluster,
+            connection: connectStore(first.store),
+            onFailure: () => config.limit.onStoreFailure,
+            onChange: (isAway, { why, dropped }) => {
+              // Of what failed its words alone: the library hangs the whole command on its errors.
+              if (isAway)
+                log.warn(
+                  { why: why instanceof Error ? why.message : why, limits: config.limit.onStoreFailure },
+                  STORE_AWAY
+                )
+              else log.warn({ dropped }, 'the store of limits is there again')
+            }
+          }
+  })
   const prober = createProber({ ask: transport.ask, nowMs, random, log })
   const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
@@ -77,6 +104,9 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const pools = new Map<string, Pool>()
   const teller =
     first.charge === null ? null : createTeller({ dir: first.charge.dir, timeZone: first.bill.timeZone, log })
+  const sinks = first.sinks.filter(({ by }) => by === 'gate')
+  const shipping =
+    first.charge === null || sinks.length === 0 ? null : createShipping({ dir: first.charge.dir, sinks, nowMs, log })
   let isStarted = false
   let config: Config
   let rules: Rules
@@ -96,8 +126,15 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       memory: overload.reading.memory,
       bodyBytes: bodies.heldBytes
     }),
+    limits: () => ({
+      decisions: limits.tally.all(),
+      budgetsOf: team => rules.limiter.budgetsOf(team),
+      leases: limits.leases.size,
+      store: limits.status === null ? null : limits.status()
+    }),
     auditDropped: () => sink.dropped,
-    ledger: () => book?.stats ?? null
+    ledger: () => book?.stats ?? null,
+    sinks: () => shipping?.status() ?? []
   })
   const book = first.charge === null ? null : openBook(first.charge, { nowMs, log, events: metrics.ledger })
 
@@ -111,6 +148,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }
     const resolveClient = createClientResolver(next.identify)
     const shaper = createShaper(next.shape, { own, nowMs })
+    const limiter = new Limiter(next.limit, limits)
 
     config = next
     overload.follow(next.accept.overload)
@@ -125,6 +163,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       verifier,
       inspection,
       policy,
+      limiter,
       table: createRouteTable(next.route.teams, new Map(pools)),
       shaper,
       config: next.hash
@@ -170,14 +209,19 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
         const { name, ready, ageMs, lastError, kids } = set.status()
         return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
       }),
-      loadCheck()
+      loadCheck(),
+      ...(shipping?.status() ?? []).map(sinkCheck),
+      // Every gate would be out of service together.
+      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: { ...limits.status() } }])
     ],
     follow,
     start() {
       isStarted = true
       book?.start()
       teller?.start()
+      shipping?.start()
       overload.start()
+      limits.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -193,10 +237,17 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       authenticator.close()
       transport.close()
       await teller?.close()
+      await limits.close()
       await book?.close()
-      await sink.close()
+      // Everything is on the disk now. A sink that takes its time shall not cost lines of the audit log.
+      await Promise.all([sink.close(), shipping?.close()])
     }
   }
+}
+
+/** A sink that is away holds up nobody: its records wait on the disk. */
+function sinkCheck({ name, ...detail }: SinkStatus): Check {
+  return { name: `sink ${name}`, ok: true, detail: { ...detail } }
 }
 
 function learnedPools({ route }: Config): readonly LearnedPool[] {

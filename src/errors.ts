@@ -15,6 +15,8 @@ export interface EngineSaid {
 /** What an error carries besides its code and its detail. */
 export interface GateErrorOptions extends ErrorOptions {
   readonly said?: EngineSaid
+  /** Instead of the row's, for the caller: with facts that are his own. */
+  readonly message?: string
   /** Instead of the row's. */
   readonly retryAfterSec?: number | undefined
 }
@@ -40,6 +42,7 @@ export class GateError extends Error {
   readonly code: GateErrorCode
   readonly detail: Detail
   readonly #said: EngineSaid | undefined
+  readonly #message: string | undefined
   readonly #retryAfterSec: number | undefined
 
   constructor(code: GateErrorCode, detail: Detail = {}, options?: GateErrorOptions) {
@@ -47,10 +50,11 @@ export class GateError extends Error {
     this.code = code
     this.detail = detail
     this.#said = options?.said
+    this.#message = options?.message
     this.#retryAfterSec = options?.retryAfterSec
   }
 
-  /** The words for the caller: constant ones, or what an engine said of the request. */
+  /** The words for the caller: constant ones, what they name of his own, or what an engine said of the request. */
   get told(): Told {
     const { row } = this
     const { param } = this.detail
@@ -58,7 +62,7 @@ export class GateError extends Error {
       status: this.#said?.status ?? row.status,
       type: this.#said?.type ?? row.type,
       code: this.#said?.code ?? row.code,
-      message: this.#said?.message ?? row.message,
+      message: this.#said?.message ?? this.#message ?? row.message,
       param: this.#said?.param ?? (typeof param === 'string' ? param : null),
       retryAfterSec: this.#retryAfterSec ?? row.retryAfterSec
     }

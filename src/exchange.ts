@@ -1,42 +1,14 @@
 import type { Duplex } from 'node:stream'
+import type { Client, Identity } from './caller.ts'
 import type { CallKind } from './engines/operations.ts'
 import type { Engine } from './engines/table.ts'
 import { GateError } from './errors.ts'
-import type { Ms, Sec } from './time.ts'
+import type { Ms } from './time.ts'
 import type { Bytes } from './units.ts'
 import type { Reporting, Tap, Usage } from './usage.ts'
 
+export type { ClaimedLimits, Client, Identity } from './caller.ts'
 export type { Reporting, Tap, Usage } from './usage.ts'
-
-/** Whose address the request came from, written by `identify`. */
-export interface Client {
-  /** The caller's address after the rules for trusted proxies, canonical: `203.0.113.7`, `2001:db8::7`. */
-  readonly ip: string
-  /** What failures are counted by: the IPv4 address, or the IPv6 /64 network. */
-  readonly key: string
-  /** The socket's own peer. */
-  readonly peerIp: string
-  /** True when no address beyond a trusted proxy could be found: never to be banned. */
-  readonly isProxy: boolean
-}
-
-/** Whose token it is: the verified principal, frozen, without the token. Written by `authenticate`. */
-export interface Identity {
-  readonly iss: string
-  readonly sub: string
-  /** The team that the token names, or null when it names none. */
-  readonly team: string | null
-  /** Scopes as the token carries them; roles are not resolved yet. */
-  readonly scopes: ReadonlySet<string>
-  readonly role: string | null
-  readonly iatSec: Sec
-  readonly expSec: Sec
-  readonly jti: string | null
-  readonly kid: string | null
-  readonly alg: string
-  /** First 16 hex digits of the SHA-256 of the token: names it in a log, opens nothing. */
-  readonly fingerprint: string
-}
 
 /** The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events. */
 export type Dialect = 'openai' | 'responses' | 'anthropic'
@@ -131,8 +103,17 @@ export interface Lease {
    * @returns null when there is none, or too much was tried again of late
    */
   move(): Target | null
-  /** Gives the place back. Once, however the call ended. */
-  release(): void
+  /**
+   * Gives the place back. Once, however the call ended.
+   * @param ended what it has used, and whether it was refused; undefined when it was never begun
+   */
+  release(ended?: Pick<Exchange, 'usage' | 'status' | 'failure'>): void
+}
+
+/** What a call has drawn from its limits, from `limit` to the way out. */
+export interface Reservation {
+  /** Puts what was used in the place of what was reserved. Once, however the call ended. */
+  settle(exchange: Exchange): void
 }
 
 /** Memory that is counted for a call, from `inspect` until nothing needs it any more. */
@@ -195,6 +176,10 @@ export class Exchange {
   outgoing: Outgoing | null = null
   /** The memory that its body takes; null for calls without one. */
   hold: Hold | null = null
+  /** Written by `limit`; null for calls that nothing limits. */
+  reservation: Reservation | null = null
+  /** Limits in shadow that would have refused it, for the log. */
+  shadowed: readonly string[] = []
   /** How usage is asked for, written by `shape`; null where none is read. */
   reporting: Reporting | null = null
   /** Placed by `meter` before the call goes out; null where nothing is read. */

@@ -77,7 +77,7 @@ export async function explain(world: World, question: Question): Promise<readonl
       () => checkHead({ httpVersion: '1.1', method: question.method, rawHeaders }, new Set()),
       () => ({ method: question.method, path: question.path })
     )
-    await walk(
+    const client = await walk(
       'identify',
       () => rules.resolveClient(question.from, rawHeaders),
       client => ({ ip: client.ip })
@@ -105,6 +105,12 @@ export async function explain(world: World, question: Question): Promise<readonl
       )
       return steps
     }
+    await walk(
+      'limit',
+      () => rules.limiter.policiesOf({ identity, client }, call),
+      policies => ({ limits: policies.map(({ name, amount }) => `${name}=${amount}`) })
+    )
+    if (call.operation === 'limits') return steps
     if (call.operation === 'models' || call.operation === 'model') {
       const models = rules.table.modelsOf(identity).filter(model => rules.policy.mayUseModel(identity, model))
       await walk(
@@ -117,12 +123,17 @@ export async function explain(world: World, question: Question): Promise<readonl
     } else {
       const { targets } = await walk(
         'route',
-        () => rules.table.find(identity, call),
-        pool => ({
-          pool: pool.name,
-          engine: pool.options.engine,
-          balance: pool.options.balance,
-          targets: pool.targets.map(({ target }) => target.origin)
+        () => {
+          const { name, options, targets } = rules.table.find(identity, call)
+          return { name, options, targets, party: rules.table.partyOf(identity, undefined) }
+        },
+        ({ name, options, targets, party }) => ({
+          pool: name,
+          engine: options.engine,
+          balance: options.balance,
+          class: party.class,
+          weight: party.weight,
+          targets: targets.map(({ target }) => target.origin)
         })
       )
       const target = targets[0]?.target

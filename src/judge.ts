@@ -1,17 +1,20 @@
 import { GateError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import type { Judge } from './forward/session.ts'
 import { readEvent } from './inspect/events.ts'
+import { createModelEntry } from './limit/session.ts'
 import type { Rules } from './rules.ts'
 import { shapeEvent } from './shape/events.ts'
 
 /**
- * The rooms once more, for each message of a realtime session: what is asked, may they, is it served there, and what the
- * engine shall read. Nothing goes on before a first event has settled the model.
+ * The rooms once more, for each message of a realtime session: what is asked, may they, is it served there, is it not too
+ * much, and what the engine shall read. Nothing goes on before a first event has settled the model.
  */
-export function createJudge(rules: Rules, exchange: Exchange): (message: Buffer) => Buffer {
-  const { inspection, policy, table } = rules
+export function createJudge(rules: Rules, exchange: Exchange): Judge {
+  const { inspection, policy, table, limiter } = rules
+  const enterModel = createModelEntry(limiter, exchange)
   let isSettled = false
-  return message => {
+  return (message, refuse) => {
     const event = readEvent(message, inspection.options.aliases)
     if (event.type === 'session.update') {
       const { model, modelAsked } = event.model === null ? exchange.call : event
@@ -20,6 +23,7 @@ export function createJudge(rules: Rules, exchange: Exchange): (message: Buffer)
       policy.authorize(exchange.identity, call)
       table.check(exchange.identity, model, exchange.target)
       exchange.call = call
+      enterModel(refuse)
       isSettled = true
     }
     const { model } = exchange.call

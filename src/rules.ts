@@ -4,6 +4,7 @@ import { GateError } from './errors.ts'
 import { Exchange, type ExchangeInit } from './exchange.ts'
 import type { ClientResolver } from './identify/client-ip.ts'
 import type { Inspection } from './inspect/plugin.ts'
+import type { Limiter } from './limit/limiter.ts'
 import type { RouteTable } from './route/table.ts'
 import type { Shaper } from './shape/shaper.ts'
 
@@ -15,6 +16,7 @@ export interface Rules {
   readonly verifier: Pick<Verifier, 'verify' | 'recheck'>
   readonly inspection: Inspection
   readonly policy: Policy
+  readonly limiter: Limiter
   readonly table: RouteTable
   readonly shaper: Shaper
   /** Hash of the configuration that they follow from. */

@@ -17,7 +17,7 @@ async function scene(t: Test) {
     `issuers: [{ issuer: "${issuer.url}", jwks_url: "${issuer.jwksUrl}", audience: inference }]
 models: { m: { aliases: [mm] }, n: {} }
 pools: { p: { engine: vllm, targets: ["${engine.origin}"] } }
-teams: { team-a: { pool: p, models: [m] } }
+teams: { team-a: { pool: p, models: [m], limits: { rpm: 60 } } }
 audit: { to: audit.log }
 `
   )
@@ -34,10 +34,11 @@ t.test('an operator sees what each room decides, ending with the pool and the ta
   const { code, out } = await run('--config', file, '--token', token, '--path', CHAT, '--model', 'mm')
   t.equal(code, 0)
   const rooms = out.split('\n').map(line => line.split(/\s/)[0])
-  t.strictSame(rooms.slice(0, 6), ['accept', 'identify', 'authenticate', 'inspect', 'authorize', 'route'])
+  t.strictSame(rooms.slice(0, 7), ['accept', 'identify', 'authenticate', 'inspect', 'authorize', 'limit', 'route'])
   t.match(out, /team=team-a/)
   t.match(out, /model=m {2}asked=mm/)
-  t.match(out, `pool=p  engine=vllm  balance=least_inflight  targets=${engine.origin}`)
+  t.match(out, /limits=team\.rpm=60/)
+  t.match(out, `pool=p  engine=vllm  balance=least_inflight  class=default  weight=1  targets=${engine.origin}`)
   t.match(out, /The request would be answered\.\n$/)
   t.notMatch(out, token, 'the token is not shown again')
   t.equal((await engine.requests()).length, 0, 'nothing is sent but the question for models')

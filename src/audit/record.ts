@@ -43,6 +43,8 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'gen_ai.usage.output_tokens': exchange.usage?.outputTokens ?? null,
     'tollgate.usage.source': exchange.usage?.source ?? null,
     'tollgate.removed': exchange.removed.length === 0 ? null : cut(exchange.removed.join(','), 512),
+    'tollgate.limit': typeof failure?.detail.policy === 'string' ? failure.detail.policy : null,
+    'tollgate.limit.shadow': exchange.shadowed.length === 0 ? null : exchange.shadowed.join(','),
     'tollgate.stream': call?.isStream ?? null,
     'tollgate.pool': target?.pool ?? null,
     'tollgate.target': target?.origin ?? null,
@@ -56,7 +58,8 @@ export function auditRecord(exchange: Exchange): AuditRecord {
 function actionOf(call: Call | undefined): string {
   if (call === undefined) return 'request'
   if (call.operation === 'models') return 'models.list'
-  return call.operation === 'usage' ? 'usage.read' : 'inference.request'
+  if (call.operation === 'usage' || call.operation === 'limits') return `${call.operation}.read`
+  return 'inference.request'
 }
 
 /** What the caller was not told: `expired`, `an administration route of vllm`; else the code. */

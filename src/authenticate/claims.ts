@@ -1,3 +1,4 @@
+import type { ClaimedLimits } from '../exchange.ts'
 import { type Ms, msFromSec, type Sec } from '../time.ts'
 import type { ClaimPath, IssuerOptions } from './options.ts'
 import { invalid } from './reasons.ts'
@@ -13,6 +14,8 @@ export interface Claims {
   readonly expSec: Sec
   readonly nbfSec: Sec | null
   readonly jti: string | null
+  /** Null when the token says nothing of limits, or nobody has said where. */
+  readonly limits: ClaimedLimits | null
 }
 
 const SUBJECT = /^[^\p{Cc}]{1,256}$/u
@@ -57,6 +60,7 @@ export function readClaims(claims: JsonObject, typ: string | null, issuer: Issue
     role: optionalText(at(claims, issuer.claims.role), SUBJECT),
     scopes: readScopes(claims, issuer.claims.scopes),
     jti: optionalText(own(claims, 'jti'), SUBJECT),
+    limits: issuer.claims.limits === null ? null : readLimits(at(claims, issuer.claims.limits)),
     ...times
   }
 }
@@ -112,6 +116,19 @@ function readScopes(claims: JsonObject, paths: readonly ClaimPath[]): ReadonlySe
   }
   if (scopes.size > MAX_SCOPES) throw invalid('claims')
   return scopes
+}
+
+/** A claim that is there and cannot be read limits nothing, which nobody can have meant: such a token is refused. */
+function readLimits(value: unknown): ClaimedLimits | null {
+  if (value === undefined) return null
+  if (!isObject(value)) throw invalid('claims')
+  const count = (name: string) => {
+    const one = own(value, name)
+    if (one === undefined) return null
+    if (typeof one !== 'number' || !Number.isSafeInteger(one) || one < 1) throw invalid('claims')
+    return one
+  }
+  return { rpm: count('rpm'), tpm: count('tpm'), concurrent: count('concurrent') }
 }
 
 function optionalText(value: unknown, pattern: RegExp): string | null {

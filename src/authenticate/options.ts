@@ -36,6 +36,8 @@ export interface IssuerOptions {
     readonly role: ClaimPath
     /** The union of all of them; each a list of strings or a string with spaces between. */
     readonly scopes: readonly ClaimPath[]
+    /** What the token limits itself to; null where nobody has said where. */
+    readonly limits: ClaimPath | null
   }
   readonly refreshEveryMs: Ms
   /** How long the last good keys serve while the source fails. */
@@ -126,6 +128,11 @@ export const IssuerSchema = Type.Object(
           minItems: 1,
           default: ['scopes', 'scope', 'scp'],
           description: 'Where scopes stand; all that are found count.'
+        }),
+        limits: Type.Optional({
+          ...segments,
+          description:
+            'Where limits of the subject stand, such as { rpm: 10, tpm: 5000, concurrent: 2 }: they lower what `limits` and `teams` say.'
         })
       },
       {
@@ -200,7 +207,8 @@ function issuerOptions(yaml: Static<typeof IssuerSchema>, resolve: (path: string
       team: pathOf(yaml.claims.team),
       subject: pathOf(yaml.claims.subject),
       role: pathOf(yaml.claims.role),
-      scopes: yaml.claims.scopes.map(pathOf)
+      scopes: yaml.claims.scopes.map(pathOf),
+      limits: yaml.claims.limits === undefined ? null : pathOf(yaml.claims.limits)
     },
     refreshEveryMs: readDurationMs(yaml.refresh.every),
     maxStaleMs: readDurationMs(yaml.refresh.max_stale)

@@ -186,6 +186,7 @@ function principal(issuer: IssuerOptions, claims: Claims, kid: string | null, al
     jti: claims.jti,
     kid,
     alg,
+    ...(claims.limits === null ? {} : { limits: claims.limits }),
     fingerprint: Buffer.from(key, 'base64url').toString('hex', 0, 8)
   })
 }

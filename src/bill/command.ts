@@ -7,6 +7,8 @@ const HELP = `Usage: tollgate usage COMMAND [OPTIONS]
 Commands:
   report          add up usage, and what it costs
   verify          say whether the ledger is whole
+  export          ship usage to a sink: an HTTP endpoint or PostgreSQL
+  reconcile       compare usage with what the engines have counted
 
 'tollgate usage COMMAND --help' tells more.
 `

@@ -20,7 +20,7 @@ export interface Charger {
 }
 
 /** Answered by the gate itself, whatever becomes of them. */
-const OWN: ReadonlySet<string> = new Set(['models', 'model', 'usage'])
+const OWN: ReadonlySet<string> = new Set(['models', 'model', 'limits', 'usage'])
 
 export function createCharger({ ledger, estimator, onFailure }: ChargerInit): Charger {
   return {

@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
+import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
+import { checkLedger, checkSinks } from './check-metering.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
-
-type Loose = { readonly [key: string]: unknown }
+import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
 const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 
@@ -18,9 +19,11 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),
     ...checkTeams(root),
+    ...checkBudgets(root),
     ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
     ...checkFiles(root, file),
-    ...checkLedger(mapOf(root.metering), file)
+    ...checkLedger(mapOf(root.metering), file),
+    ...checkSinks(mapOf(mapOf(root.metering).sinks))
   ]
 }
 
@@ -106,7 +109,7 @@ function checkRoutes(root: Loose): Finding[] {
 /** A route may be opened when no engine that it could reach serves it already, or must never be asked for it. */
 function checkRoute(root: Loose, { method, path, pool }: Loose, at: Path): Finding[] {
   const name = `${String(method)} ${String(path)}`
-  if (/^GET \/v1\/(models(\/|$)|me\/usage$)/.test(name))
+  if (/^GET \/v1\/(models(\/|$)|me\/(limits|usage)$)/.test(name))
     return [error('E306', at, `${name} is answered by the gate itself`)]
   const pools = mapOf(root.pools)
   const reached = typeof pool === 'string' ? [pools[pool]] : Object.values(pools)
@@ -141,42 +144,20 @@ function checkTeams(root: Loose): Finding[] {
     for (const [index, pool] of listOf(team.pools).entries()) {
       if (typeof pool === 'string') findings.push(...unknownPool(root, pool, [...at, 'pools', index]))
     }
-    return [...findings, ...checkTeamModels(root, pools, listOf(team.models), at)]
+    return [
+      ...findings,
+      ...checkTeamModels(root, pools, listOf(team.models), at),
+      ...checkModelLimits(root, pools, Object.keys(mapOf(team.per_model)), at)
+    ]
   })
 }
 
-/** Only where every pool of the team lists its models: what is learned cannot be checked here. */
 function checkTeamModels(root: Loose, pools: readonly unknown[], models: readonly unknown[], at: Path): Finding[] {
-  const lists = pools.map(pool => mapOf(mapOf(root.pools)[String(pool)]).models)
-  if (lists.length === 0 || !lists.every(Array.isArray)) return []
-  const served = lists.flat().map(String)
+  const served = servedBy(root, pools)
+  if (served === null) return []
   return models.flatMap((model, index) =>
-    typeof model !== 'string' || served.includes(model)
-      ? []
-      : [
-          error(
-            'E309',
-            [...at, 'models', index],
-            `no pool of the team serves "${model}"`,
-            suggest(model, served) ?? `they serve: ${served.join(', ')}`
-          )
-        ]
+    typeof model !== 'string' || served.includes(model) ? [] : [unserved(model, served, [...at, 'models', index])]
   )
-}
-
-function checkThresholds(thresholds: readonly unknown[]): Finding[] {
-  const seen = new Set<unknown>()
-  return thresholds.flatMap((item, index) => {
-    const { name, requests_per_minute: requests, tokens_per_minute: tokens } = mapOf(item)
-    const at: Path = ['alerts', 'per_user', index]
-    const findings: Finding[] = []
-    if (requests === undefined && tokens === undefined) {
-      findings.push(error('E315', at, 'a threshold needs requests_per_minute, tokens_per_minute or both'))
-    }
-    if (seen.has(name)) findings.push(error('E316', [...at, 'name'], `${String(name)} stands twice`))
-    seen.add(name)
-    return findings
-  })
 }
 
 function unknownPool(root: Loose, name: string, path: Path): Finding[] {
@@ -204,21 +185,6 @@ function checkFiles(root: Loose, file: string): Finding[] {
   ]
 }
 
-/** The folder, or the nearest one above it that is there, has to take files. */
-function checkLedger({ dir }: Loose, file: string): Finding[] {
-  if (typeof dir !== 'string' || dir === '') return []
-  let place = resolve(dirname(file), dir)
-  while (!existsSync(place) && dirname(place) !== place) place = dirname(place)
-  const at: Path = ['metering', 'dir']
-  if (!statSync(place).isDirectory()) return [error('E314', at, `no folder can be made here: ${place} is a file`)]
-  try {
-    accessSync(place, constants.W_OK | constants.X_OK)
-    return []
-  } catch {
-    return [error('E314', at, `nothing can be written to ${place}`, 'it has to belong to the user of the gate')]
-  }
-}
-
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */
 export function filesOf(value: unknown, file: string): readonly string[] {
   return namedFiles(mapOf(value)).map(([, text]) => resolve(dirname(file), text))
@@ -230,6 +196,9 @@ function namedFiles(root: Loose): readonly (readonly [Path, string])[] {
     ...['cert', 'key', 'client_ca'].map(name => [['server', 'tls', name], tls[name]] as const),
     ...eachTarget(root).flatMap(([path, target]) =>
       ['ca', 'cert', 'key'].map(name => [[...path, name], target[name]] as const)
+    ),
+    ...Object.entries(mapOf(mapOf(root.metering).sinks)).flatMap(([name, sink]) =>
+      ['http', 'postgres'].map(kind => [['metering', 'sinks', name, kind, 'ca'], mapOf(mapOf(sink)[kind]).ca] as const)
     )
   ]
   return named.flatMap(([path, text]) => (typeof text === 'string' ? [[path, text] as const] : []))
@@ -239,20 +208,4 @@ function eachTarget(root: Loose): readonly (readonly [Path, Loose])[] {
   return Object.entries(mapOf(root.pools)).flatMap(([name, pool]) =>
     listOf(mapOf(pool).targets).map((target, index) => [['pools', name, 'targets', index], mapOf(target)] as const)
   )
-}
-
-function error(code: string, path: Path, message: string, hint?: string): Finding {
-  return { code, path, at: 'value', message, ...(hint === undefined ? {} : { hint }) }
-}
-
-function warning(code: string, path: Path, message: string): Finding {
-  return { ...error(code, path, message), severity: 'warning' }
-}
-
-function mapOf(value: unknown): Loose {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
 }

@@ -46,6 +46,8 @@ function innerOf(name: string, schema: Schema): string[] {
   if (schema.properties !== undefined) return rowsOf(schema, `${name}.`)
   const free = Object.values((schema.patternProperties ?? {}) as Record<string, Schema>)[0]
   if (free?.properties !== undefined) return rowsOf(free, `${name}.NAME.`)
+  const objects = ((schema.anyOf ?? []) as Schema[]).filter(option => option.properties !== undefined)
+  if (objects.length > 0) return objects.flatMap(option => rowsOf(option, `${name}.`))
   const item = schema.items as Schema | undefined
   const options = item === undefined ? [] : ((item.anyOf ?? [item]) as Schema[])
   return options.flatMap(option => (option.properties === undefined ? [] : rowsOf(option, `${name}[].`)))

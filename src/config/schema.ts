@@ -10,6 +10,7 @@ import { type BillOptions, BillSchemaParts, billOptions } from '../bill/options.
 import { type ChargeOptions, chargeOptions, MeteringSchemaParts } from '../charge/options.ts'
 import { ENGINES, type Engine } from '../engines/table.ts'
 import type { UsageMode } from '../engines/usage.ts'
+import { type SinkOptions, SinksSchema, sinkOptions } from '../export/options.ts'
 import {
   type ForwardOptions,
   HEARTBEAT_MS,
@@ -23,6 +24,13 @@ import {
 } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
+import {
+  type LimitOptions,
+  LimitsSchema,
+  limitOptions,
+  ModelLimitsSchema,
+  TeamLimitsSchemaParts
+} from '../limit/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
 import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
 import {
@@ -35,6 +43,8 @@ import {
   TeamSchema
 } from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
+import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
+import { readCount } from '../units.ts'
 
 const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
 
@@ -64,6 +74,16 @@ const PoolSchema = Type.Object(
   { additionalProperties: false, description: 'A pool of engines that serve the same.' }
 )
 
+const ModelsSchema = Type.Object(
+  { ...ModelSchema.properties, limits: ModelLimitsSchema },
+  { additionalProperties: false, description: 'A model.' }
+)
+
+const TeamsSchema = Type.Object(
+  { ...TeamSchema.properties, ...TeamLimitsSchemaParts },
+  { additionalProperties: false, description: 'A team.' }
+)
+
 /** The whole file. The order of the keys is the order of the reference. */
 export const FileSchema = Type.Object(
   {
@@ -84,18 +104,20 @@ export const FileSchema = Type.Object(
       },
       { additionalProperties: false, default: {}, description: 'What scopes and roles open.' }
     ),
-    models: Type.Record(Type.String(), ModelSchema, {
+    models: Type.Record(Type.String(), ModelsSchema, {
       default: {},
-      description: 'Models with other names or scopes of their own.'
+      description: 'Models with other names, scopes or limits of their own.'
     }),
     pools: Type.Record(Type.String(), PoolSchema, { minProperties: 1, description: 'Where engines are.' }),
-    teams: Type.Record(Type.String(), TeamSchema, {
+    teams: Type.Record(Type.String(), TeamsSchema, {
       minProperties: 1,
       description: 'Who goes where; the team `*` is any other.'
     }),
+    limits: LimitsSchema,
+    store: StoreSchema,
     metering: Type.Optional(
       Type.Object(
-        { ...MeteringSchemaParts, ...BillSchemaParts },
+        { ...MeteringSchemaParts, ...BillSchemaParts, sinks: SinksSchema },
         { additionalProperties: false, description: 'The ledger of usage. Absent: no usage is written.' }
       )
     ),
@@ -119,11 +141,14 @@ export interface Config {
   readonly authenticate: AuthenticateOptions
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
+  readonly limit: LimitOptions
+  readonly store: StoreOptions | null
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
   readonly charge: ChargeOptions | null
   readonly bill: BillOptions
+  readonly sinks: readonly SinkOptions[]
   readonly audit: AuditOptions
   readonly metrics: MetricsOptions
   /** `sha256:…` of the file with its defaults, secrets masked. */
@@ -147,6 +172,8 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
+    store: storeOptions(yaml.store),
+    limit: limitOptions(yaml.limits, yaml.teams, yaml.models, readCount(yaml.requests.caps.max_tokens)),
     route: routeOptions(
       pools.map(([name, pool]) =>
         poolOptions(
@@ -179,6 +206,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     },
     charge: chargeOptions(yaml.metering, absolute),
     bill: billOptions(yaml.metering, absolute),
+    sinks: sinkOptions(yaml.metering?.sinks ?? {}, path => readFileSync(absolute(path), 'utf8')),
     audit: auditOptions(yaml.audit, absolute),
     metrics: metricsOptions(yaml.metrics, yaml.alerts),
     hash

@@ -37,6 +37,7 @@ function compile(schema: object): ValidateFunction {
     'key-url',
     text => isPlainUrl(text) && (text.startsWith('https:') || LOOPBACK.test(new URL(text).hostname))
   )
+  ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat('target-url', text => isPlainUrl(text) && !/[?#]/.test(text) && new URL(text).pathname === '/')
   return ajv.compile(schema)
 }

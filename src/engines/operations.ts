@@ -34,6 +34,7 @@ export const OPERATIONS = {
   realtime: { kind: 'multimodal', model: 'events', streams: false },
   models: { kind: 'none', model: 'none', streams: false },
   model: { kind: 'none', model: 'path', streams: false },
+  limits: { kind: 'none', model: 'none', streams: false },
   usage: { kind: 'none', model: 'none', streams: false }
 } as const satisfies Record<string, Operation>
 

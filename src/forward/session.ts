@@ -11,13 +11,16 @@ import { requestHeaders } from './headers.ts'
 import type { TargetOptions } from './options.ts'
 import { acceptSocket, bufferOf, CLOSE, part, pass } from './websocket.ts'
 
+/**
+ * Judges a message of the caller.
+ * @param refuse ends the session, for what is known only after the message has gone on
+ * @returns what the engine gets instead @throws GateError when it gets nothing
+ */
+export type Judge = (message: Buffer, refuse: (error: GateError) => void) => Buffer
+
 /** What a realtime session asks of the rooms while it goes on. */
 export interface SessionRules {
-  /**
-   * Judges each message of the caller.
-   * @returns what the engine gets instead @throws GateError when it gets nothing
-   */
-  readonly judge: (message: Buffer) => Buffer
+  readonly judge: Judge
   /** Throws a GateError as soon as the token of the session is not good any more. */
   readonly recheck: () => void
   /** The event that tells a caller of an error. */
@@ -164,7 +167,7 @@ export class Session implements Placed {
     }
     let judged: Buffer
     try {
-      judged = rules.judge(message)
+      judged = rules.judge(message, error => this.#fail(error))
     } catch (err) {
       const error = err instanceof GateError ? err : new GateError('TOLLGATE_INTERNAL', {}, { cause: err })
       // What no engine would know is answered as an engine would, and the session goes on.

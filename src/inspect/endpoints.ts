@@ -42,6 +42,7 @@ export interface Endpoints {
 
 const MODELS: Endpoint = row('models', 'GET', '/v1/models')
 const MODEL: Endpoint = row('model', 'GET', '/v1/models/{id}')
+const LIMITS: Endpoint = row('limits', 'GET', '/v1/me/limits')
 const USAGE: Endpoint = row('usage', 'GET', '/v1/me/usage')
 const MODEL_PREFIX = '/v1/models/'
 
@@ -66,6 +67,7 @@ export function createEndpoints(options: {
     byPath.set(endpoint.path, methods.set(endpoint.method, endpoint))
   }
   add(MODELS)
+  add(LIMITS)
   add(USAGE)
   const served = new Map<string, OperationName>()
   for (const engine of options.engines) {

@@ -15,6 +15,7 @@ const UNCOUNTED: ReadonlySet<string> = new Set([
   'count_tokens',
   'models',
   'model',
+  'limits',
   'usage',
   'realtime'
 ])

@@ -1,4 +1,5 @@
 import { LEDGER_METRICS } from './ledger-definitions.ts'
+import { LIMIT_METRICS } from './limit-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
@@ -39,7 +40,7 @@ export const METRICS = {
     ...counter,
     help: 'Requests that have ended, by HTTP status; 499 for a caller who left, or was cut, before the end of the answer.',
     labels: [...call, 'code'],
-    max: 4_000
+    max: 3_000
   },
   tollgate_errors_total: {
     ...counter,
@@ -180,11 +181,19 @@ export const METRICS = {
   },
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
-  tollgate_queue_depth: { ...gauge, help: 'Calls that wait for a place in a pool now.', labels: ['pool'] },
+  ...LIMIT_METRICS,
+
+  tollgate_queue_depth: {
+    ...gauge,
+    help: 'Calls that wait for a place in a pool now, by class.',
+    labels: ['pool', 'class']
+  },
   tollgate_queue_rejections_total: {
     ...counter,
-    help: 'Calls that got no place: full (the queue), late (waited too long), busy (every engine asked for a pause).',
-    labels: ['pool', 'reason']
+    help:
+      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
+      'busy (every engine asked for a pause).',
+    labels: ['pool', 'class', 'reason']
   },
 
   tollgate_upstream_requests_total: {
@@ -249,6 +258,23 @@ export const METRICS = {
     ...counter,
     help: 'Lines of the audit log that were given up because the disk took nothing.',
     labels: []
+  },
+  tollgate_export_lag_seconds: {
+    ...gauge,
+    help:
+      'How old the oldest usage is that is on its way to a sink of metering.sinks; 0 when all is there. Of the gate that ' +
+      'ships to it; others stand by.',
+    labels: ['sink']
+  },
+  tollgate_export_failures_total: {
+    ...counter,
+    help: 'Tries to ship usage to a sink that failed; they are made again.',
+    labels: ['sink']
+  },
+  tollgate_export_records_total: {
+    ...counter,
+    help: 'Usages that a sink has taken, or has refused for what they say: those are in its file of dead letters.',
+    labels: ['sink', 'result']
   },
   tollgate_metric_series_dropped_total: {
     ...counter,

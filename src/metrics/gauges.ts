@@ -1,23 +1,29 @@
 import type { Families } from './families.ts'
 import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
-import type { PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
+import type { LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
-const REJECTIONS = ['full', 'late', 'busy'] as const
+const REJECTIONS = ['full', 'share', 'late', 'busy'] as const
 
 /** Makes what reads everything that is not counted by requests: gauges, and counters that a room keeps itself. */
-export function createReader(families: Families, around: Surroundings, models: Names): (run: RunSeen) => void {
+export function createReader(
+  families: Families,
+  around: Surroundings,
+  { teams, models }: { readonly teams: Names; readonly models: Names }
+): (run: RunSeen) => void {
   const set = (name: TotalName, value: number) => {
     families.of(name).at().value = value
   }
 
   function readPool(pool: PoolSeen): void {
     const { name, queue, targets } = pool
-    families.of('tollgate_queue_depth').at(name).value = queue.size
     // They show from the beginning on: what begins at 1 is no increase.
     for (const which of TIMEOUTS) families.of('tollgate_timeouts_total').expect(name, which)
-    for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, reason)
+    for (const { class: among, waiting } of queue.depths()) {
+      families.of('tollgate_queue_depth').at(name, among).value = waiting
+      for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, among, reason)
+    }
     for (const { target, inFlight, health } of targets) {
       const place = [name, target.origin] as const
       families.of('tollgate_upstream_healthy').at(...place).value = Number(health.stateAt(around.nowMs()) === 'up')
@@ -50,6 +56,35 @@ export function createReader(families: Families, around: Surroundings, models: N
     }
   }
 
+  function readSinks(): void {
+    for (const { name, isOurs, lagMs, failures, shipped, dead } of around.sinks()) {
+      if (isOurs) families.of('tollgate_export_lag_seconds').at(name).value = lagMs / 1000
+      families.of('tollgate_export_failures_total').at(name).value = failures
+      families.of('tollgate_export_records_total').at(name, 'taken').value = shipped
+      families.of('tollgate_export_records_total').at(name, 'refused').value = dead
+    }
+  }
+
+  function readLimits({ decisions, budgetsOf, leases, store }: LimitsSeen): void {
+    for (const { policy, scope, resource, counts } of decisions) {
+      for (const [decision, count] of Object.entries(counts)) {
+        families.of('tollgate_limit_decisions_total').at(policy, scope, resource, decision).value = count
+      }
+    }
+    for (const team of teams.all()) {
+      for (const { budget, ratio } of budgetsOf(team)) {
+        families.of('tollgate_budget_used_ratio').at(team, budget).value = ratio
+      }
+    }
+    set('tollgate_limit_leases', leases)
+    set('tollgate_limiter_fallback_active', Number(store !== null && (store.store === 'away' || !store.answers)))
+    set('tollgate_limiter_unanswered_total', store?.unanswered ?? 0)
+    set('tollgate_limiter_owed', store?.owed ?? 0)
+    set('tollgate_limiter_dropped_total', store?.dropped ?? 0)
+    set('tollgate_limiter_gates', store?.gates ?? 1)
+    if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
+  }
+
   function readRun({ isDraining, reload }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
@@ -64,7 +99,9 @@ export function createReader(families: Families, around: Surroundings, models: N
     for (const pool of around.pools()) readPool(pool)
     readCalls()
     readKeys()
+    readSinks()
     readRun(run)
+    readLimits(around.limits())
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
     set('tollgate_token_cache_negative_hits_total', stats.negativeHits)
@@ -85,6 +122,7 @@ export function createReader(families: Families, around: Surroundings, models: N
 const READ = [
   'tollgate_inflight_requests',
   'tollgate_queue_depth',
+  'tollgate_budget_used_ratio',
   'tollgate_upstream_healthy',
   'tollgate_upstream_circuit_open',
   'tollgate_upstream_active',
@@ -92,6 +130,7 @@ const READ = [
   'tollgate_jwks_refresh_total',
   'tollgate_jwks_last_success_timestamp_seconds',
   'tollgate_jwks_keys',
+  'tollgate_export_lag_seconds',
   'tollgate_config_info'
 ] as const
 
@@ -108,3 +147,9 @@ type TotalName =
   | 'tollgate_token_cache_evictions_total'
   | 'tollgate_token_cache_entries'
   | 'tollgate_audit_dropped_total'
+  | 'tollgate_limit_leases'
+  | 'tollgate_limiter_fallback_active'
+  | 'tollgate_limiter_unanswered_total'
+  | 'tollgate_limiter_owed'
+  | 'tollgate_limiter_dropped_total'
+  | 'tollgate_limiter_gates'

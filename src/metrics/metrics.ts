@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Exchange } from '../exchange.ts'
+import type { Ms } from '../time.ts'
 import { Families } from './families.ts'
 import { OTHER } from './family.ts'
 import { createReader } from './gauges.ts'
@@ -17,6 +18,8 @@ const MAX_MODELS = 500
 export interface Metrics {
   /** A step of the way out. */
   observe(exchange: Exchange): void
+  /** A call has waited so long for its limits. @param backend where they are: `memory` or `redis` */
+  limited(backend: string, tookMs: Ms): void
   /** Told of what befalls the ledger. */
   readonly ledger: LedgerCounter
   /** Everything, as it is now. */
@@ -36,10 +39,11 @@ export function createMetrics(around: Surroundings): Metrics {
   const families = new Families()
   const teams = new Names({ isKnown: name => name !== '*' && around.isTeam(name), max: MAX_TEAMS })
   const models = new Names({ isKnown: isServed, max: MAX_MODELS })
+  const limiter = families.of('tollgate_limiter_seconds')
   const { nowMs, options, onCrossing } = around
   const subjects = createSubjects({ families, teams, nowMs, options, onCrossing })
   const issuers = new Map<string, string>()
-  const read = createReader(families, around, models)
+  const read = createReader(families, around, { teams, models })
   families.of('tollgate_build_info').at(version(), process.version).value = 1
 
   function isServed(model: string): boolean {
@@ -81,6 +85,7 @@ export function createMetrics(around: Surroundings): Metrics {
       subjects.observe(exchange)
     },
     ledger: createLedgerCounter(families, models),
+    limited: (backend, tookMs) => limiter.at(backend).observe(tookMs / 1000),
     async scrape(run) {
       refresh()
       read(run)

@@ -32,6 +32,11 @@ export class Names {
     return label === NONE || label === OTHER || this.#known.has(label)
   }
 
+  /** The names that have come. */
+  all(): Iterable<string> {
+    return this.#known.keys()
+  }
+
   /** Forgets names that are no longer known, which makes room for others. */
   refresh(): void {
     for (const name of this.#known.keys()) if (!this.#isKnown(name)) this.#known.delete(name)

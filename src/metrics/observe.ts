@@ -4,7 +4,15 @@ import type { Exchange, Target } from '../exchange.ts'
 import type { Families } from './families.ts'
 import { OTHER } from './family.ts'
 import { type Names, NONE } from './names.ts'
-import { authResultOf, denialOf, interruptionOf, outcomeOf, queueRejectionOf, timeoutOf } from './words.ts'
+import {
+  authResultOf,
+  denialOf,
+  interruptionOf,
+  limitRefusalOf,
+  outcomeOf,
+  queueRejectionOf,
+  timeoutOf
+} from './words.ts'
 
 /** What turns what requests say into labels. */
 export interface Labels {
@@ -27,6 +35,7 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
   const timeouts = families.of('tollgate_timeouts_total')
   const auth = families.of('tollgate_auth_total')
   const denied = families.of('tollgate_authz_denied_total')
+  const limited = families.of('tollgate_limit_refusals_total')
   const rejections = families.of('tollgate_queue_rejections_total')
   const tries = families.of('tollgate_upstream_requests_total')
   const retries = families.of('tollgate_upstream_retries_total')
@@ -73,10 +82,15 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
       auth.at(result, typeof failure.detail.issuer === 'string' ? failure.detail.issuer : OTHER).value++
     const denial = denialOf(failure)
     if (denial !== null) denied.at(team, denial).value++
+    const limit = limitRefusalOf(failure)
+    if (limit !== null) {
+      limited.at(team, typeof failure.detail.policy === 'string' ? failure.detail.policy : NONE, limit).value++
+    }
     // A call that got no place has no target.
     const where = typeof failure.detail.pool === 'string' ? failure.detail.pool : pool
     const rejection = queueRejectionOf(failure)
-    if (rejection !== null) rejections.at(where, rejection).value++
+    const { class: among } = failure.detail
+    if (rejection !== null) rejections.at(where, typeof among === 'string' ? among : NONE, rejection).value++
     const which = timeoutOf(failure)
     if (which !== null) timeouts.at(where, which).value++
   }

@@ -19,10 +19,12 @@ export interface Surroundings {
   readonly keySets: () => Iterable<KeysSeen>
   readonly tokens: () => TokensSeen
   readonly load: () => LoadSeen
+  readonly limits: () => LimitsSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
   /** Null without one. */
   readonly ledger: () => LedgerSeen | null
+  readonly sinks: () => Iterable<SinkSeen>
 }
 
 /** An issuer of the configuration. */
@@ -35,7 +37,7 @@ export interface IssuerSeen {
 /** A pool, as `route` has it. */
 export interface PoolSeen {
   readonly name: string
-  readonly queue: { readonly size: number }
+  readonly queue: { depths(): readonly { readonly class: string; readonly waiting: number }[] }
   readonly targets: readonly TargetSeen[]
   serves(model: string): boolean | null
 }
@@ -76,6 +78,29 @@ export interface LoadSeen {
   readonly bodyBytes: Bytes
 }
 
+/** What limits have decided, and how their store is. */
+export interface LimitsSeen {
+  readonly decisions: Iterable<{
+    readonly policy: string
+    readonly scope: string
+    readonly resource: string
+    readonly counts: Readonly<Record<string, number>>
+  }>
+  /** Of a team. */
+  readonly budgetsOf: (team: string) => Iterable<{ readonly budget: string; readonly ratio: number }>
+  /** Calls that hold a place. */
+  readonly leases: number
+  /** Null where gates share nothing. */
+  readonly store: {
+    readonly store: 'there' | 'away'
+    readonly answers: boolean
+    readonly gates: number
+    readonly unanswered: number
+    readonly owed: number
+    readonly dropped: number
+  } | null
+}
+
 /** The ledger of usage. */
 export interface LedgerSeen {
   readonly opens: number
@@ -89,6 +114,17 @@ export interface LedgerSeen {
   readonly oldestUnsyncedMs: Ms
   /** Null when it is not known. */
   readonly diskFreeBytes: Bytes | null
+}
+
+/** A sink that usage is shipped to. */
+export interface SinkSeen {
+  readonly name: string
+  /** Another gate may ship to it meanwhile. */
+  readonly isOurs: boolean
+  readonly lagMs: Ms
+  readonly failures: number
+  readonly shipped: number
+  readonly dead: number
 }
 
 /** What whoever runs the gate knows of it. */

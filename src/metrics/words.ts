@@ -52,14 +52,40 @@ export function interruptionOf({ code, row }: GateError): string {
 }
 
 /** Why a call got no place in a pool, or null. */
-export function queueRejectionOf({ code }: GateError): 'full' | 'late' | 'busy' | null {
+export function queueRejectionOf({ code }: GateError): 'full' | 'share' | 'late' | 'busy' | null {
   switch (code) {
     case 'TOLLGATE_ROUTE_FULL':
       return 'full'
+    case 'TOLLGATE_ROUTE_SHARE':
+      return 'share'
     case 'TOLLGATE_ROUTE_LATE':
       return 'late'
     case 'TOLLGATE_ROUTE_BUSY':
       return 'busy'
+    default:
+      return null
+  }
+}
+
+/** Which kind of limit refused a call, or null. */
+export function limitRefusalOf({
+  code
+}: GateError): 'rate' | 'tokens' | 'concurrency' | 'budget' | 'too_large' | 'suspended' | 'store' | null {
+  switch (code) {
+    case 'TOLLGATE_LIMIT_RATE':
+      return 'rate'
+    case 'TOLLGATE_LIMIT_TOKENS':
+      return 'tokens'
+    case 'TOLLGATE_LIMIT_CONCURRENCY':
+      return 'concurrency'
+    case 'TOLLGATE_LIMIT_BUDGET':
+      return 'budget'
+    case 'TOLLGATE_LIMIT_TOO_LARGE':
+      return 'too_large'
+    case 'TOLLGATE_LIMIT_SUSPENDED':
+      return 'suspended'
+    case 'TOLLGATE_LIMIT_STORE':
+      return 'store'
     default:
       return null
   }

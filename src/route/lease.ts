@@ -2,10 +2,12 @@ import { GateError } from '../errors.ts'
 import type { Lease, Target } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import type { RetryBudget } from './budget.ts'
+import type { Ended } from './cost.ts'
+import type { Party, Ticket } from './lane.ts'
 import type { TargetState } from './target-state.ts'
 
 /** Who asks for a place. */
-export interface Entry {
+export interface Entry extends Party {
   /** The hash of its session, or null when it has none. Asked for only where sessions matter. */
   readonly session: () => number | null
   /** Takes what must be called when the caller leaves. */
@@ -29,6 +31,7 @@ const MAX_ATTEMPTS = 3
 export class PoolLease implements Lease {
   readonly #pool: LeasePool
   readonly #entry: Entry
+  readonly #ticket: Ticket | null
   #state: TargetState
   /** Made with the second attempt, which few calls need. */
   #tried: Set<TargetState> | null = null
@@ -36,11 +39,12 @@ export class PoolLease implements Lease {
   #hasOutcome = false
   #isReleased = false
 
-  /** Takes the place. @param state has room */
-  constructor(pool: LeasePool, state: TargetState, entry: Entry) {
+  /** Takes the place. @param state has room @param ticket null where nothing is charged */
+  constructor(pool: LeasePool, state: TargetState, { entry, ticket }: { entry: Entry; ticket: Ticket | null }) {
     this.#pool = pool
     this.#state = state
     this.#entry = entry
+    this.#ticket = ticket
     state.inFlight++
   }
 
@@ -83,12 +87,14 @@ export class PoolLease implements Lease {
     return next.target
   }
 
-  release(): void {
+  release(ended?: Ended): void {
     if (this.#isReleased) return
     this.#isReleased = true
     // A caller who left before an answer has proved nothing.
     if (!this.#hasOutcome) this.#state.health.endTrial()
     this.#state.inFlight--
+    // Before the next is chosen, who may be of the same team.
+    this.#ticket?.end(ended)
     this.#pool.admit()
   }
 }

@@ -3,6 +3,7 @@ import type { Engine } from '../engines/table.ts'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 import { BALANCES, type Balance } from './balance.ts'
+import { CLASS_HEADER, CLASSES, type Class } from './classes.ts'
 import type { HealthOptions } from './health.ts'
 import type { QueueOptions } from './queue.ts'
 
@@ -50,10 +51,20 @@ export const RoutePoolSchemaParts = {
   ),
   queue: Type.Object(
     {
-      size: Type.Integer({ minimum: 0, default: 512, description: 'Calls that may wait.' }),
+      size: Type.Integer({ minimum: 0, default: 512, description: 'Calls of each class that may wait.' }),
+      per_team: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'Those of one team among them; half of `size` unless given. More are refused with 429.'
+        })
+      ),
       timeout: Type.String({ ...DURATION, default: '30s', description: 'How long a call may wait.' })
     },
-    { additionalProperties: false, default: {}, description: 'Where calls wait for a free engine.' }
+    {
+      additionalProperties: false,
+      default: {},
+      description: 'Where calls wait for a place: teams take turns by the tokens that they have had (`teams`).'
+    }
   ),
   health: Type.Object(
     {
@@ -87,7 +98,7 @@ export interface RoutePoolYaml {
   readonly models?: readonly string[]
   readonly balance: Balance
   readonly max_inflight?: number
-  readonly queue: { readonly size: number; readonly timeout: string }
+  readonly queue: { readonly size: number; readonly per_team?: number; readonly timeout: string }
   readonly health: { readonly every: string; readonly fall: number; readonly rise: number }
 }
 
@@ -101,7 +112,11 @@ export function poolOptions(name: string, yaml: RoutePoolYaml, targets: readonly
     models: models ?? null,
     balance,
     maxInflight: maxInflight ?? Number.POSITIVE_INFINITY,
-    queue: { size: queue.size, timeoutMs: readDurationMs(queue.timeout) },
+    queue: {
+      size: queue.size,
+      perTeam: queue.per_team ?? Math.ceil(queue.size / 2),
+      timeoutMs: readDurationMs(queue.timeout)
+    },
     health: { everyMs: readDurationMs(health.every), fall: health.fall, rise: health.rise }
   }
 }
@@ -112,6 +127,10 @@ export interface TeamOptions {
   readonly pools: readonly string[]
   /** The models that the team may use; null: all of its pools. */
   readonly models: readonly string[] | null
+  /** Its share of a pool that is full, beside the others' of its class. */
+  readonly weight: number
+  /** The class of its calls, unless they ask for a lower one. */
+  readonly class: Class
 }
 
 /** One item of the YAML key `teams`. */
@@ -128,7 +147,19 @@ export const TeamSchema = Type.Object(
       Type.Array(Type.String({ minLength: 1 }), {
         description: 'The models that the team may use; all of its pools unless given.'
       })
-    )
+    ),
+    weight: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 1,
+      description: 'Its share of the tokens of a pool that is full, beside the other teams of its class that wait.'
+    }),
+    class: Type.Enum([...CLASSES], {
+      default: 'default',
+      description:
+        'Which of its calls wait less: a class above is served before those below, but for what is reserved for these. ' +
+        `A caller may ask for a lower one in \`${CLASS_HEADER}\`.`
+    })
   },
   { additionalProperties: false, description: 'A team.' }
 )
@@ -141,9 +172,14 @@ export function routeOptions(
   return {
     pools: new Map(pools.map(pool => [pool.name, pool])),
     teams: new Map(
-      Object.entries(teams).map(([name, { pool, pools: several, models }]) => [
+      Object.entries(teams).map(([name, { pool, pools: several, models, weight, class: highest }]) => [
         name,
-        { pools: several ?? (pool === undefined ? [] : [pool]), models: models ?? null }
+        {
+          pools: several ?? (pool === undefined ? [] : [pool]),
+          models: models ?? null,
+          weight,
+          class: highest as Class
+        }
       ])
     )
   }

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
 import type { Call, Exchange, Lease } from '../exchange.ts'
 import { type NowMs, secFromMs } from '../time.ts'
+import { CLASS_HEADER } from './classes.ts'
 import { modelCard, modelList } from './models-list.ts'
 import { sessionKey } from './session-key.ts'
 import type { RouteTable } from './table.ts'
@@ -21,8 +22,10 @@ export default fp<RoutePluginOptions>(
       const { exchange } = request
       const answer = answerTo(exchange.call, exchange)
       if (answer === null) {
-        const pool = tableOf(exchange).find(exchange.identity, exchange.call)
+        const table = tableOf(exchange)
+        const pool = table.find(exchange.identity, exchange.call)
         const entered = pool.enter({
+          ...table.partyOf(exchange.identity, request.headers[CLASS_HEADER]),
           session: () => sessionKey(exchange.identity.team ?? '', request.headers['x-session-id'], exchange.content),
           onLeave: leave => reply.raw.once('close', leave)
         })

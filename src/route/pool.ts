@@ -38,7 +38,7 @@ export class Pool implements LeasePool {
 
   constructor(options: PoolOptions, deps: PoolDeps) {
     this.name = options.name
-    this.queue = new Queue(options.queue, options.name)
+    this.queue = new Queue(options.queue, { pool: options.name, nowMs: deps.nowMs })
     this.#options = options
     this.#deps = deps
     this.configure(options)
@@ -60,6 +60,8 @@ export class Pool implements LeasePool {
       state.health.options = options.health
       return state
     })
+    const places = options.targets.reduce((sum, { maxInflight }) => sum + maxInflight, 0)
+    this.queue.capacity = Math.min(options.maxInflight, places)
     this.admit()
   }
 
@@ -89,7 +91,7 @@ export class Pool implements LeasePool {
 
   /**
    * Takes a place; at once where there is one, else after a wait in the queue.
-   * @throws (or rejects with) TOLLGATE_ROUTE_FULL, TOLLGATE_ROUTE_LATE, TOLLGATE_ROUTE_BUSY
+   * @throws (or rejects with) TOLLGATE_ROUTE_FULL, TOLLGATE_ROUTE_SHARE, TOLLGATE_ROUTE_LATE, TOLLGATE_ROUTE_BUSY
    */
   enter(entry: Entry): Lease | Promise<Lease> {
     // Whoever waits was here first.
@@ -135,7 +137,7 @@ export class Pool implements LeasePool {
     const state = this.#choose(entry, null)
     if (state === null) return null
     this.budget.earn()
-    return new PoolLease(this, state, entry)
+    return new PoolLease(this, state, { entry, ticket: this.queue.begin(entry) })
   }
 
   /**
@@ -173,7 +175,7 @@ export class Pool implements LeasePool {
     if (up.length > 0) return this.#balance(up, entry)
     if (leastRecent !== null || tried !== null || busyUntilMs === Number.POSITIVE_INFINITY) return leastRecent
     const retryAfterSec = Math.ceil((busyUntilMs - nowMs) / 1000)
-    throw new GateError('TOLLGATE_ROUTE_BUSY', { pool: this.name }, { retryAfterSec })
+    throw new GateError('TOLLGATE_ROUTE_BUSY', { pool: this.name, class: entry.class }, { retryAfterSec })
   }
 
   #balance(targets: readonly TargetState[], entry: Entry): TargetState {

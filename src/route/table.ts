@@ -1,5 +1,7 @@
 import { GateError } from '../errors.ts'
 import type { Call, Identity, Target } from '../exchange.ts'
+import { type Class, classOf } from './classes.ts'
+import type { Party } from './lane.ts'
 import type { RouteOptions, TeamOptions } from './options.ts'
 import type { Pool } from './pool.ts'
 
@@ -13,6 +15,12 @@ export interface RouteTable {
    * @throws TOLLGATE_ROUTE_AMBIGUOUS when a session that has not named its model yet could go to several pools
    */
   find(identity: Identity, call: Call): Pool
+  /**
+   * Whom a place is for.
+   * @param asked the class that the caller asks for, whatever it sent
+   * @throws TOLLGATE_ROUTE_TEAM
+   */
+  partyOf(identity: Identity, asked: unknown): Party
   /**
    * Whether the model that a session names later is one of the pool that it went to.
    * @throws TOLLGATE_ROUTE_TEAM, TOLLGATE_ROUTE_MODEL, TOLLGATE_ROUTE_UNKNOWN
@@ -59,6 +67,10 @@ export function createRouteTable(teamOptions: RouteOptions['teams'], pools: Read
       if (isAnyUnknown) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model: call.model })
       throw new GateError('TOLLGATE_ROUTE_MODEL', { param: 'model', model: call.model })
     },
+    partyOf(identity, asked) {
+      const { weight, highest } = teamOf(identity)
+      return { team: identity.team ?? '', weight, class: classOf(highest, asked) }
+    },
     check(identity, model, target) {
       const serves = teamOf(identity).mayUse(model) && poolNamed(pools, target.pool).serves(model)
       if (serves === null) throw new GateError('TOLLGATE_ROUTE_UNKNOWN', { model })
@@ -74,11 +86,15 @@ export function createRouteTable(teamOptions: RouteOptions['teams'], pools: Read
 
 class Team {
   readonly pools: readonly Pool[]
+  readonly weight: number
+  readonly highest: Class
   readonly #models: ReadonlySet<string> | null
 
   constructor(options: TeamOptions, pools: ReadonlyMap<string, Pool>) {
     this.pools = options.pools.map(name => poolNamed(pools, name))
     if (this.pools.length === 0) throw new TypeError('a team needs a pool')
+    this.weight = options.weight
+    this.highest = options.class
     this.#models = options.models === null ? null : new Set(options.models)
   }
 

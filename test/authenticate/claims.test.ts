@@ -12,7 +12,13 @@ const issuer: IssuerOptions = {
   maxLifetimeMs: 3_600_000,
   clockSkewMs: 30_000,
   types: ['JWT', 'at+jwt'],
-  claims: { team: ['team_id'], subject: ['sub'], role: ['role'], scopes: [['scopes'], ['scope'], ['scp']] },
+  claims: {
+    team: ['team_id'],
+    subject: ['sub'],
+    role: ['role'],
+    scopes: [['scopes'], ['scope'], ['scp']],
+    limits: null
+  },
   refreshEveryMs: 300_000,
   maxStaleMs: 86_400_000
 }
@@ -91,10 +97,27 @@ t.test('V20: scopes are read from every configured place, as a list or a text, a
 })
 
 t.test('V21: paths reach into objects by own members alone', async t => {
-  const claims = { team: ['https://x/y.z', 'team'], subject: ['sub'], role: ['role'], scopes: [['scope']] }
+  const claims = {
+    team: ['https://x/y.z', 'team'],
+    subject: ['sub'],
+    role: ['role'],
+    scopes: [['scope']],
+    limits: null
+  }
   t.match(outcome({ 'https://x/y.z': { team: 'blue' } }, { issuer: { claims } }), { team: 'blue' })
   t.match(outcome({}, { issuer: { claims: { ...claims, team: ['constructor', 'name'] } } }), { team: null })
   t.match(outcome({}, { issuer: { claims: { ...claims, team: ['__proto__', 'x'] } } }), { team: null })
+})
+
+t.test('a token may carry limits of its own, where the operator says that they stand', async t => {
+  const claims = { ...issuer.claims, limits: ['limits'] }
+  const limits = { rpm: 10, tpm: 5_000, concurrent: 2 }
+  t.match(outcome({ limits }, { issuer: { claims } }), { limits })
+  t.match(outcome({ limits: { rpm: 10, other: 1 } }, { issuer: { claims } }), { limits: { rpm: 10, tpm: null } })
+  t.match(outcome({}, { issuer: { claims } }), { limits: null })
+  t.match(outcome({ limits: 'all' }), { limits: null })
+  for (const wrong of ['10', 10, [], null, { rpm: 0 }, { rpm: -1 }, { tpm: '5' }, { concurrent: 1.5 }])
+    t.equal(outcome({ limits: wrong }, { issuer: { claims } }), 'claims', JSON.stringify(wrong))
 })
 
 t.test('V22: a token that is bound to a key is not taken as a plain bearer', async t => {

@@ -57,6 +57,140 @@ t.test('the nine-line file is a complete gate, and everything left out has its d
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.authenticate.issuers[0]), 'V27')
 })
 
+t.test('two budgets of one thing in one period are told apart by nobody, and are refused', async t => {
+  const two = 'budget: [{ tokens: 1M, per: day }, { tokens: 2M, per: day, tz: Asia/Shanghai }]'
+  const message = 'tokens per day stand twice'
+  for (const [text, path] of [
+    [`${NINE.replace('qwen }', `qwen, ${two} }`)}`, 'teams.team-a.budget[1]'],
+    [`${NINE.replace('qwen }', `qwen, per_user: { ${two} } }`)}`, 'teams.team-a.per_user.budget[1]'],
+    [`${NINE.replace('qwen }', `qwen, per_model: { m: { ${two} } } }`)}`, 'teams.team-a.per_model.m.budget[1]'],
+    [`${NINE}limits: { global: { ${two} } }\n`, 'limits.global.budget[1]'],
+    [`${NINE}models: { m: { limits: { ${two} } } }\n`, 'models.m.limits.budget[1]']
+  ] as const) {
+    t.match(faultOf(text), { code: 'E317', path, message }, path)
+  }
+  const several = 'budget: [{ tokens: 1M, requests: 9, per: day }, { tokens: 2M, requests: 9, per: month }]'
+  t.strictSame(load(NINE.replace('qwen }', `qwen, ${several} }`)).faults, [])
+})
+
+t.test('limits of a team for a model that it cannot have are refused, with what was meant', async t => {
+  const listed = NINE.replace('vllm', 'vllm\n    models: [qwen3-32b]')
+  const of = (model: string) => listed.replace('{ pool: qwen }', `{ pool: qwen, per_model: { ${model}: { rpm: 1 } } }`)
+  t.strictSame(load(of('qwen3-32b')).faults, [])
+  t.match(faultOf(of('qwen3-23b')), { code: 'E309', path: 'teams.team-a.per_model.qwen3-23b', message: /"qwen3-23b"/ })
+  t.match(faultOf(`${of('qwen')}models: { qwen3-32b: { aliases: [qwen] } }\n`), {
+    code: 'E309',
+    message: /alias of qwen3-32b/
+  })
+  t.strictSame(
+    load(NINE.replace('{ pool: qwen }', '{ pool: qwen, per_model: { x: { rpm: 1 } } }')).faults,
+    [],
+    'what engines serve is not known before they are asked'
+  )
+})
+
+t.test('limits stand with teams, models and for all; what is left out is not limited', async t => {
+  const plain = load(NINE)
+  t.match(plain.ok && plain.config.limit, {
+    subject: null,
+    ip: null,
+    global: null,
+    reserveOutput: 'p90',
+    weights: { input: 1, cached: 1, output: 1 },
+    onStoreFailure: 'local',
+    maxTokens: 32_000
+  })
+  const text = `${NINE.replace(
+    '{ pool: qwen }',
+    `
+    pool: qwen
+    limits: { rpm: 6000, tpm: 2M, concurrent: 200 }
+    budget: [{ tokens: 5G, per: month, tz: Asia/Shanghai }, { requests: 10K, per: day, shadow: true }]
+    per_user: { rpm: 120, shadow: true }
+    per_model: { m: { tpm: 1M } }
+    suspended: true`
+  )}models: { m: { limits: { concurrent: 9 } } }
+limits: { default: { rpm: 60 }, per_ip: { rpm: 300 }, reserve_output: none, weights: { cached: 0.1 } }
+requests: { caps: { max_tokens: 4K } }
+`
+  const result = load(text)
+  t.equal(result.ok, true, JSON.stringify(result.faults))
+  if (!result.ok) return
+  const { limit } = result.config
+  t.match(limit, {
+    subject: { rpm: 60, tpm: null, concurrent: null, budgets: [] },
+    ip: { rpm: 300 },
+    reserveOutput: 'none',
+    weights: { input: 1, cached: 0.1, output: 1 },
+    maxTokens: 4_000
+  })
+  t.match(limit.teams.get('team-a'), {
+    isSuspended: true,
+    subject: { rpm: 120, isShadow: true },
+    team: {
+      rpm: 6_000,
+      tpm: 2_000_000,
+      concurrent: 200,
+      isShadow: false,
+      budgets: [
+        { tokens: 5_000_000_000, requests: null, per: 'month', tz: 'Asia/Shanghai', isShadow: false },
+        { tokens: null, requests: 10_000, per: 'day', tz: 'UTC', isShadow: true }
+      ]
+    }
+  })
+  t.equal(limit.teams.get('team-a')?.models.get('m')?.tpm, 1_000_000)
+  t.equal(limit.models.get('m')?.concurrent, 9)
+})
+
+t.test('the store that gates share is a URL of Redis or Valkey, and a secret', async t => {
+  const storeOf = (url: string) => load(`${NINE}store: { url: "${url}" }\n`, { STORE: 'rediss://:pw@s:6379/1' })
+  for (const [url, read] of [
+    ['valkey://s:6379', 'redis://s:6379'],
+    ['valkeys://s:6379', 'rediss://s:6379'],
+    ['redis://u:p@[::1]:6379/2', 'redis://u:p@[::1]:6379/2'],
+    ['${env:STORE}', 'rediss://:pw@s:6379/1']
+  ] as const) {
+    const result = storeOf(url)
+    t.equal(result.ok && result.config.store?.url, read, JSON.stringify(result.faults))
+  }
+  const wrong = storeOf('http://:secret@s:6379').faults[0]
+  t.match(wrong?.message, /store\.url must be a URL such as redis:/)
+  t.notMatch(wrong?.message, 'secret')
+})
+
+t.test('a limit that cannot be is a fault in its place', async t => {
+  const message = (line: string, text = NINE) => faultOf(`${text}limits: ${line}\n`)?.message
+  const budget = (yaml: string) => message('{}', NINE.replace('pool: qwen }', `pool: qwen, budget: ${yaml} }`))
+  t.equal(message('{ default: { rpm: 0K } }'), 'limits.default.rpm must be a number such as 64, 32K or 2M')
+  t.equal(message('{ default: { concurrent: 0 } }'), 'limits.default.concurrent must be a number such as 64, 32K or 2M')
+  t.equal(message('{ per_ip: { rpn: 1 } }'), 'unknown key "rpn" in limits.per_ip')
+  t.equal(message('{ weights: { input: -1 } }'), 'limits.weights.input must be a number from 0 to 1000')
+  t.equal(budget('{ tokens: 1, per: week }'), 'teams.team-a.budget.per is "week"; allowed: day, month')
+  t.match(budget('[{ tokens: 1, per: day, tz: Mars/Base }]'), 'budget[0].tz must be a time zone')
+})
+
+t.test(
+  'a team has the weight 1, the class default and half of the queue, unless the operator says otherwise',
+  async t => {
+    const plain = load(NINE)
+    const said = load(
+      NINE.replace('targets:', 'queue: { size: 7, per_team: 3 }\n    targets:').replace(
+        '{ pool: qwen }',
+        '{ pool: qwen, weight: 3, class: interactive }'
+      )
+    )
+    t.equal(plain.ok && said.ok, true)
+    if (!plain.ok || !said.ok) return
+    t.match(plain.config.route.teams.get('team-a'), { weight: 1, class: 'default' })
+    t.match(plain.config.route.pools.get('qwen')?.queue, { size: 512, perTeam: 256 })
+    t.match(said.config.route.teams.get('team-a'), { weight: 3, class: 'interactive' })
+    t.match(said.config.route.pools.get('qwen')?.queue, { size: 7, perTeam: 3 })
+    for (const wrong of ['weight: 0', 'weight: 1.5', 'class: interactiv', 'class: 1', 'wieght: 2']) {
+      t.equal(faultOf(NINE.replace('{ pool: qwen }', `{ pool: qwen, ${wrong} }`))?.line, 9, wrong)
+    }
+  }
+)
+
 t.test('usage is learned as the engine can tell it, or as the operator says', async t => {
   const modeOf = (engine: string, more = '') => {
     const result = load(NINE.replace('engine: vllm', `engine: ${engine}${more}`))
@@ -138,7 +272,7 @@ t.test(
 )
 
 t.test('an unknown key, a missing one and one that stands twice are faults', async t => {
-  t.match(faultOf(`${NINE}limits: {}\n`), { code: 'E201', line: 10, column: 1, message: 'unknown key "limits"' })
+  t.match(faultOf(`${NINE}bans: {}\n`), { code: 'E201', line: 10, column: 1, message: 'unknown key "bans"' })
   t.match(faultOf(NINE.replace('    audience: inference\n', '')), {
     code: 'E202',
     line: 2,

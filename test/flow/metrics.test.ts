@@ -98,8 +98,8 @@ t.test('every time limit has a value of its own, and shows as 0 before it is met
   t.equal(after.value('tollgate_timeouts_total', { pool: 'reader', which: 'reader' }), 1)
   t.equal(after.value('tollgate_requests_total', { ...labels, model: 'reader', code: '499' }), 1)
   t.equal(after.sum('tollgate_client_disconnects_total'), 0, 'a caller who was cut did not leave')
-  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', reason: 'late' }), 1)
-  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', reason: 'full' }), 1)
+  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', class: 'default', reason: 'late' }), 1)
+  t.equal(after.value('tollgate_queue_rejections_total', { pool: 'queue', class: 'default', reason: 'full' }), 1)
   t.equal(after.value('tollgate_stream_interruptions_total', { pool: 'idle', reason: 'idle_timeout' }), 1)
   t.equal(after.value('tollgate_stream_interruptions_total', { pool: 'total', reason: 'max_duration' }), 1)
   t.equal(after.value('tollgate_errors_total', { code: 'TOLLGATE_FORWARD_FIRST_BYTE' }), 1)
@@ -141,7 +141,7 @@ t.test('calls, waits and engines that are there now are read when somebody asks'
   await w.engine.waitFor('request', 2)
   const waiting = chat(w, 'p')
   let now = await scrapeOf(w)
-  while (now.value('tollgate_queue_depth', { pool: 'p' }) !== 1) {
+  while (now.value('tollgate_queue_depth', { pool: 'p', class: 'default' }) !== 1) {
     // A scrape alone lets nothing else happen.
     await new Promise(resolve => setImmediate(resolve))
     now = await scrapeOf(w)
@@ -162,7 +162,7 @@ t.test('calls, waits and engines that are there now are read when somebody asks'
   await w.audits(3)
   now = await scrapeOf(w)
   t.equal(now.value('tollgate_upstream_active', target), 0)
-  t.equal(now.value('tollgate_queue_depth', { pool: 'p' }), 0)
+  t.equal(now.value('tollgate_queue_depth', { pool: 'p', class: 'default' }), 0)
   t.strictSame(now.series('tollgate_inflight_requests'), [])
   t.equal(now.value('tollgate_client_disconnects_total', { model: 'p', phase: 'streaming' }), 1)
 })
@@ -227,6 +227,50 @@ t.test('tokens are counted as the engine counted them, by team, model and operat
   t.equal(now.value('tollgate_cached_input_tokens_total', labels), 8)
   t.equal(now.value('tollgate_output_tokens_total', labels), 14)
   t.equal(now.value('tollgate_usage_events_total', { pool: 'p', source: 'engine_final', outcome: 'answered' }), 2)
+})
+
+t.test('what limits let through and refuse, whose it was, and what is left of budgets', async t => {
+  const w = await world(t, {
+    yaml: ({ engine, issuer }) => `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [p] } }
+teams:
+  team-a: { pool: p, limits: { rpm: 2, concurrent: 5 }, budget: { tokens: 10K, per: day } }
+  team-b: { pool: p, suspended: true }
+limits: { default: { rpm: 1, shadow: true } }
+`
+  })
+  await w.engine.script({ kind: 'json', body: { choices: [], usage: { prompt_tokens: 240, completion_tokens: 10 } } })
+  for (const status of [200, 200, 429]) t.equal((await chat(w, 'p')).status, status)
+  const token = await w.issuer.sign({ team_id: 'team-b' })
+  t.equal((await w.ask(CHAT, { token, body: { model: 'p', messages: [] } })).status, 403)
+  await w.audits(4)
+  const now = await scrapeOf(w)
+  const decisions = Object.fromEntries(
+    now
+      .series('tollgate_limit_decisions_total')
+      .filter(({ value }) => value > 0)
+      .map(({ labels, value }) => [`${labels.policy} ${labels.decision}`, value])
+  )
+  t.strictSame(decisions, {
+    'user.rpm near': 1,
+    'user.rpm shadow_deny': 2,
+    'team.rpm allow': 1,
+    'team.rpm near': 1,
+    'team.rpm deny': 1,
+    'team.concurrent allow': 2,
+    'team.tokens_per_day allow': 2
+  })
+  t.strictSame(
+    now.series('tollgate_limit_refusals_total').map(({ labels }) => labels),
+    [
+      { team: 'team-a', policy: 'team.rpm', reason: 'rate' },
+      { team: 'team-b', policy: 'none', reason: 'suspended' }
+    ]
+  )
+  t.equal(now.value('tollgate_budget_used_ratio', { team: 'team-a', budget: 'tokens_per_day' }), 0.05)
+  t.equal(now.value('tollgate_limiter_seconds_count', { backend: 'memory' }), 3)
+  t.equal(now.value('tollgate_limit_leases'), 0)
 })
 
 t.test(

@@ -117,7 +117,7 @@ t.test('what a caller used who left in the middle is written down, as a part', a
   })
   const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
   let seen = ''
-  while (!seen.includes('lo')) seen += (await reader?.read())?.value ?? ''
+  while (!seen.includes('"lo"')) seen += (await reader?.read())?.value ?? ''
   t.notMatch(seen, 'usage')
   reader?.read().catch(() => {})
   leave.abort()

@@ -9,7 +9,13 @@ export function issuerOptions(of: Partial<IssuerOptions> & Pick<IssuerOptions, '
     maxLifetimeMs: 3_600_000,
     clockSkewMs: 30_000,
     types: ['JWT', 'at+jwt'],
-    claims: { team: ['team_id'], subject: ['sub'], role: ['role'], scopes: [['scopes'], ['scope'], ['scp']] },
+    claims: {
+      team: ['team_id'],
+      subject: ['sub'],
+      role: ['role'],
+      scopes: [['scopes'], ['scope'], ['scp']],
+      limits: null
+    },
     refreshEveryMs: 300_000,
     maxStaleMs: 86_400_000,
     ...of

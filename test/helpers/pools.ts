@@ -10,7 +10,7 @@ export function poolOptions(name: string, origins: readonly string[], more: Part
     models: null,
     balance: 'least_inflight',
     maxInflight: Number.POSITIVE_INFINITY,
-    queue: { size: 512, timeoutMs: 30_000 },
+    queue: { size: 512, perTeam: 512, timeoutMs: 30_000 },
     health: { everyMs: 5_000, fall: 3, rise: 2 },
     ...more
   }
@@ -28,4 +28,7 @@ export function poolOf(options: PoolOptions, deps: Partial<PoolDeps> = {}): Pool
 }
 
 /** A call that stays until it ends, of no session. */
-export const ANYBODY = { session: () => null, onLeave: () => {} }
+export const ANYBODY = { team: 'red', weight: 1, class: 'default', session: () => null, onLeave: () => {} } as const
+
+/** The rest of a team that no test is about. */
+export const EQUAL = { weight: 1, class: 'default' } as const

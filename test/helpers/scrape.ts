@@ -1,4 +1,4 @@
-import type { RunSeen } from '../../src/metrics/surroundings.ts'
+import type { LimitsSeen, RunSeen } from '../../src/metrics/surroundings.ts'
 import type { Gate } from './world.ts'
 
 /** What a scrape says, read line by line. */
@@ -70,6 +70,9 @@ export const RUN: RunSeen = {
   isDraining: false,
   reload: { loadedAtMs: 1_000, hash: 'h', last: null, reloads: 0, failures: 0 }
 }
+
+/** A gate that limits nothing. */
+export const NO_LIMITS: LimitsSeen = { decisions: [], budgetsOf: () => [], leases: 0, store: null }
 
 /** What the metrics of a gate say now. */
 export async function scrapeOf({ built }: Pick<Gate, 'built'>, run = RUN): Promise<Scrape> {

@@ -19,8 +19,8 @@ t.test('what is counted is told, and told again with what came since', async t =
 t.test('labels are written so that they end where they end', async t => {
   const families = new Families()
   const name = 'a"b\\c\nd|e{}'
-  families.of('tollgate_queue_depth').at(name).value = 3
-  t.equal((await read(families)).value('tollgate_queue_depth', { pool: name }), 3)
+  families.of('tollgate_queue_depth').at(name, 'default').value = 3
+  t.equal((await read(families)).value('tollgate_queue_depth', { pool: name, class: 'default' }), 3)
 })
 
 t.test('a thousand pools more than there may be are one more, and it shows', async t => {

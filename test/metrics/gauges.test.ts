@@ -5,12 +5,14 @@ import { Names } from '../../src/metrics/names.ts'
 import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroundings.ts'
 import { NO_THRESHOLDS } from '../helpers/callers.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
 const KEYS: KeysSeen = { name: 'corp', ageMs: 2_000, kids: ['a', 'b'], loads: { done: 3, failed: 1 } }
 
 function scene(around: Partial<Surroundings> = {}) {
   const families = new Families()
+  const teams = new Names({ isKnown: () => true, max: 2 })
+  for (const team of ['red', 'blue', 'one-too-many']) teams.label(team)
   const read = createReader(
     families,
     {
@@ -24,11 +26,13 @@ function scene(around: Partial<Surroundings> = {}) {
       keySets: () => [],
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
+      limits: () => NO_LIMITS,
       auditDropped: () => 0,
       ledger: () => null,
+      sinks: () => [],
       ...around
     },
-    new Names({ isKnown: () => true, max: 10 })
+    { teams, models: new Names({ isKnown: () => true, max: 10 }) }
   )
   return async (run = RUN) => {
     read(run)
@@ -99,3 +103,58 @@ t.test('what the gate itself has to do shows', async t => {
   t.equal(now.value('tollgate_memory_used_ratio'), 0.5)
   t.equal(now.value('tollgate_body_bytes'), 10)
 })
+
+t.test('sinks: how late they are, by the gate that ships, and what has come of records', async t => {
+  const sink = { name: 'lake', isOurs: true, lagMs: 2_500, failures: 3, shipped: 40, dead: 2 }
+  let sinks = [sink, { ...sink, name: 'other', isOurs: false }]
+  const read = scene({ sinks: () => sinks })
+  let now = await read()
+  t.equal(now.value('tollgate_export_lag_seconds', { sink: 'lake' }), 2.5)
+  t.equal(now.value('tollgate_export_lag_seconds', { sink: 'other' }), undefined, 'another gate knows')
+  t.equal(now.value('tollgate_export_failures_total', { sink: 'lake' }), 3)
+  t.equal(now.value('tollgate_export_records_total', { sink: 'lake', result: 'taken' }), 40)
+  t.equal(now.value('tollgate_export_records_total', { sink: 'lake', result: 'refused' }), 2)
+  sinks = [{ ...sink, isOurs: false }]
+  now = await read()
+  t.strictSame(now.series('tollgate_export_lag_seconds'), [], 'it has passed on to another gate')
+})
+
+t.test('what limits have decided, and what teams that are known have used of their budgets', async t => {
+  const counts = { allow: 5, near: 4, deny: 3, shadow_deny: 2 }
+  const decisions = [{ policy: 'team.rpm', scope: 'team', resource: 'requests', counts }]
+  const budgetsOf = (team: string) => [{ budget: 'tokens_per_month', ratio: team === 'red' ? 0.25 : 1.5 }]
+  const now = await scene({ limits: () => ({ decisions, budgetsOf, leases: 6, store: null }) })()
+  const policy = { policy: 'team.rpm', scope: 'team', resource: 'requests' }
+  for (const [decision, count] of Object.entries(counts)) {
+    t.equal(now.value('tollgate_limit_decisions_total', { ...policy, decision }), count)
+  }
+  t.strictSame(now.series('tollgate_budget_used_ratio'), [
+    { labels: { team: 'red', budget: 'tokens_per_month' }, value: 0.25 },
+    { labels: { team: 'blue', budget: 'tokens_per_month' }, value: 1.5 }
+  ])
+  t.equal(now.value('tollgate_limit_leases'), 6)
+})
+
+t.test(
+  'a store that does not answer shows at once, also when it is still asked; without one nothing is down',
+  async t => {
+    const store = { store: 'there', answers: true, gates: 3, unanswered: 7, owed: 8, dropped: 9 } as const
+    const of = (more: object) => scene({ limits: () => ({ ...NO_LIMITS, store: { ...store, ...more } }) })()
+    const well = await of({})
+    t.equal(well.value('tollgate_redis_up', { use: 'limits' }), 1)
+    t.equal(well.value('tollgate_limiter_fallback_active'), 0)
+    t.equal(well.value('tollgate_limiter_unanswered_total'), 7)
+    t.equal(well.value('tollgate_limiter_owed'), 8)
+    t.equal(well.value('tollgate_limiter_dropped_total'), 9)
+    t.equal(well.value('tollgate_limiter_gates'), 3)
+    for (const more of [{ answers: false }, { answers: false, store: 'away' }]) {
+      const away = await of(more)
+      t.equal(away.value('tollgate_redis_up', { use: 'limits' }), 0)
+      t.equal(away.value('tollgate_limiter_fallback_active'), 1)
+    }
+    const alone = await scene()()
+    t.strictSame(alone.series('tollgate_redis_up'), [])
+    t.equal(alone.value('tollgate_limiter_fallback_active'), 0)
+    t.equal(alone.value('tollgate_limiter_gates'), 1)
+  }
+)

@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 import { identityOf, NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
 function call(team: string, model: string, operation: string): Exchange {
   const exchange = exchangeTo({ engine: 'vllm', operation })
@@ -44,8 +44,10 @@ function scene() {
     keySets: () => [],
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
+    limits: () => NO_LIMITS,
     auditDropped: () => 0,
-    ledger: () => null
+    ledger: () => null,
+    sinks: () => []
   })
   return { metrics, config, read: async () => readScrape((await metrics.scrape(RUN)).text) }
 }

@@ -37,3 +37,9 @@ t.test('whatever is asked for, there are never more labels than there may be, an
     )
   )
 })
+
+t.test('the names that have come can be gone through, and no others', async t => {
+  const names = new Names({ isKnown: name => name !== 'unknown', max: 2 })
+  for (const name of ['a', 'unknown', 'b', 'too-many', null]) names.label(name)
+  t.strictSame([...names.all()], ['a', 'b'])
+})

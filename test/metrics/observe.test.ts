@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { GateErrorCode } from '../../src/codes.ts'
 import { GateError } from '../../src/errors.ts'
 import { Exchange, type Identity } from '../../src/exchange.ts'
 import { Families } from '../../src/metrics/families.ts'
@@ -133,4 +134,23 @@ t.test('a route that the operator opened is no label', async t => {
   const now = await observed(opened)
   t.equal(now.sum('tollgate_requests_total', { op: 'route' }), 1)
   t.notMatch(now.text, 'fine_tuning')
+})
+
+t.test('what limits refuse is counted by team, limit and kind', async t => {
+  const refused = (code: GateErrorCode, detail: object = {}) =>
+    call({ attempts: 0, status: 429, firstByteAtMs: null, failure: new GateError(code, { ...detail }) })
+  const now = await observed(
+    refused('TOLLGATE_LIMIT_RATE', { policy: 'team.rpm' }),
+    refused('TOLLGATE_LIMIT_RATE', { policy: 'team.rpm' }),
+    refused('TOLLGATE_LIMIT_BUDGET', { policy: 'team.tokens_per_month' }),
+    refused('TOLLGATE_LIMIT_SUSPENDED')
+  )
+  t.strictSame(
+    now.series('tollgate_limit_refusals_total').map(({ labels, value }) => ({ ...labels, value })),
+    [
+      { team: 'red', policy: 'team.rpm', reason: 'rate', value: 2 },
+      { team: 'red', policy: 'team.tokens_per_month', reason: 'budget', value: 1 },
+      { team: 'red', policy: 'none', reason: 'suspended', value: 1 }
+    ]
+  )
 })

@@ -5,6 +5,7 @@ import {
   authResultOf,
   denialOf,
   interruptionOf,
+  limitRefusalOf,
   outcomeOf,
   queueRejectionOf,
   timeoutOf
@@ -63,9 +64,19 @@ t.test('what was not allowed, and what got no place', async t => {
   })
   t.strictSame(which(queueRejectionOf), {
     TOLLGATE_ROUTE_FULL: 'full',
+    TOLLGATE_ROUTE_SHARE: 'share',
     TOLLGATE_ROUTE_LATE: 'late',
     TOLLGATE_ROUTE_BUSY: 'busy'
   })
+})
+
+t.test('every code of a limit has a word of its own', async t => {
+  const words = which(limitRefusalOf)
+  t.strictSame(
+    Object.keys(words),
+    codes.filter(code => code.startsWith('TOLLGATE_LIMIT_'))
+  )
+  t.equal(new Set(Object.values(words)).size, Object.keys(words).length)
 })
 
 t.test('a try is told by the status of the engine where there was one, else by a word', async t => {

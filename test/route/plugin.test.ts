@@ -4,7 +4,7 @@ import t from 'tap'
 import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
 import route from '../../src/route/plugin.ts'
 import { createRouteTable } from '../../src/route/table.ts'
-import { poolOf, poolOptions } from '../helpers/pools.ts'
+import { EQUAL, poolOf, poolOptions } from '../helpers/pools.ts'
 
 const authorize = fp(
   async app => {
@@ -31,7 +31,7 @@ t.test('a call gets its target, questions for models are answered here, a foreig
   const app = fastify()
   t.teardown(() => app.close())
   const pool = poolOf(poolOptions('a', ['http://a1'], { models: ['m', 'secret'] }))
-  const table = createRouteTable(new Map([['red', { pools: ['a'], models: null }]]), new Map([['a', pool]]))
+  const table = createRouteTable(new Map([['red', { pools: ['a'], models: null, ...EQUAL }]]), new Map([['a', pool]]))
   app.setErrorHandler((error, _request, reply) => reply.code(403).send(error))
   await app.register(authorize)
   await app.register(route, {

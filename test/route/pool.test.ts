@@ -21,7 +21,9 @@ t.test('a call goes where least is in flight, and its place is free again when i
 })
 
 t.test('a full pool lets calls wait, and a full queue refuses them', async t => {
-  const pool = poolOf(poolOptions('p', ['http://a'], { maxInflight: 2, queue: { size: 1, timeoutMs: 60_000 } }))
+  const pool = poolOf(
+    poolOptions('p', ['http://a'], { maxInflight: 2, queue: { size: 1, perTeam: 1, timeoutMs: 60_000 } })
+  )
   const [a] = [now(pool.enter(ANYBODY)), now(pool.enter(ANYBODY))]
   const waiting = pool.enter(ANYBODY)
   t.ok(waiting instanceof Promise)
@@ -123,4 +125,71 @@ t.test('a reload keeps what is known of a target, and changes what it may take',
   t.equal((await waiting).target.origin, 'http://c', 'and who waits for room that is there now has it')
   lease.release()
   t.equal(known?.inFlight, 0)
+})
+
+/** Ended with an answer of so many tokens of output. */
+const answered = (outputTokens: number) => ({
+  usage: {
+    source: 'engine_final' as const,
+    inputTokens: 0,
+    cachedInputTokens: null,
+    outputTokens,
+    reasoningTokens: null,
+    audioSeconds: null
+  },
+  status: 200,
+  failure: null
+})
+
+t.test('whoever has had fewer tokens has the next place, and a reload does not forget it', async t => {
+  const options = (size: number) =>
+    poolOptions('p', ['http://a'], { maxInflight: 1, queue: { size, perTeam: size, timeoutMs: 60_000 } })
+  const pool = poolOf(options(20))
+  const of = (team: string, weight = 1) => ({ ...ANYBODY, team, weight })
+  const order: string[] = []
+  const held: Lease[] = []
+  const ask = (team: string, weight?: number) => {
+    void Promise.resolve(pool.enter(of(team, weight))).then(lease => {
+      order.push(team)
+      held.push(lease)
+    })
+  }
+  const settled = () => new Promise(resolve => setImmediate(resolve))
+  const next = async (outputTokens: number) => {
+    held.shift()?.release(answered(outputTokens))
+    await settled()
+  }
+  for (let i = 0; i < 6; i++) ask('a')
+  await settled()
+  for (let i = 0; i < 6; i++) ask('b')
+  await next(1_000)
+  t.strictSame(order, ['a', 'b'])
+  pool.configure(options(30))
+  await next(100)
+  await next(100)
+  await next(5_000)
+  t.strictSame(order, ['a', 'b', 'b', 'b', 'a'])
+  const lane = pool.queue.laneOf('default')
+  t.strictSame([lane.waiting, lane.running], [7, 1])
+  while (held.length > 0) await next(1)
+  t.strictSame([order.length, lane.teams], [12, 0])
+})
+
+t.test('the capacity of a pool is what it and its targets take together', async t => {
+  const targets = ['http://a', 'http://b'].map(origin => ({ origin, weight: 1, maxInflight: 3 }))
+  t.equal(poolOf(poolOptions('p', [], { targets })).queue.capacity, 6)
+  t.equal(poolOf(poolOptions('p', [], { targets, maxInflight: 4 })).queue.capacity, 4)
+  t.equal(poolOf(poolOptions('p', ['http://a'])).queue.capacity, Number.POSITIVE_INFINITY)
+})
+
+t.test('a place that nobody came for costs its team nothing', async t => {
+  const pool = poolOf(poolOptions('p', ['http://a'], { maxInflight: 2 }))
+  const other = now(pool.enter({ ...ANYBODY, team: 'blue' }))
+  const lane = pool.queue.laneOf('default')
+  const before = lane.counterOf('red')
+  now(pool.enter(ANYBODY)).release()
+  t.equal(lane.counterOf('red') ?? 0, before ?? 0)
+  t.equal(lane.running, 1)
+  other.release(answered(10))
+  t.equal(lane.teams, 0)
 })

@@ -1,13 +1,13 @@
 import t from 'tap'
 import type { Call, Identity } from '../../src/exchange.ts'
-import type { RouteOptions } from '../../src/route/options.ts'
+import type { RouteOptions, TeamOptions } from '../../src/route/options.ts'
 import { createRouteTable } from '../../src/route/table.ts'
-import { poolOf, poolOptions } from '../helpers/pools.ts'
+import { EQUAL, poolOf, poolOptions } from '../helpers/pools.ts'
 
 const TEAMS: RouteOptions['teams'] = new Map([
-  ['red', { pools: ['a'], models: null }],
-  ['blue', { pools: ['a', 'b'], models: ['n', 'o'] }],
-  ['green', { pools: ['learned', 'b'], models: null }]
+  ['red', { pools: ['a'], models: null, ...EQUAL }],
+  ['blue', { pools: ['a', 'b'], models: ['n', 'o'], ...EQUAL }],
+  ['green', { pools: ['learned', 'b'], models: null, ...EQUAL }]
 ])
 const POOLS = [
   poolOptions('a', ['http://a1', 'http://a2', 'http://a3'], { models: ['m', 'n'] }),
@@ -34,10 +34,25 @@ t.test('a team that the file does not name is refused, unless there is any other
   const refused = { code: 'TOLLGATE_ROUTE_TEAM' }
   for (const team of ['other', null, '*', '__proto__'])
     t.throws(() => table().find(who(team), call('m')), refused, String(team))
-  const open = table(() => null, new Map([...TEAMS, ['*', { pools: ['a'], models: null }]]))
+  const open = table(() => null, new Map([...TEAMS, ['*', { pools: ['a'], models: null, ...EQUAL }]]))
   t.equal(open.find(who('other'), call('m')).name, 'a')
   t.throws(() => open.find(who(null), call('m')), refused)
   t.throws(() => open.find(who('*'), call('m')), refused)
+})
+
+t.test('a place is for the team of the token, as the file has it; a caller can only ask for less', async t => {
+  const named: TeamOptions = { pools: ['a'], models: null, weight: 3, class: 'interactive' }
+  const any: TeamOptions = { pools: ['a'], models: null, weight: 2, class: 'bulk' }
+  const teams = new Map([
+    ['named', named],
+    ['*', any]
+  ])
+  const { partyOf } = table(() => null, teams)
+  t.strictSame(partyOf(who('named'), undefined), { team: 'named', weight: 3, class: 'interactive' })
+  t.strictSame(partyOf(who('named'), 'default'), { team: 'named', weight: 3, class: 'default' })
+  t.strictSame(partyOf(who('named'), 'system'), { team: 'named', weight: 3, class: 'interactive' })
+  t.strictSame(partyOf(who('other'), undefined), { team: 'other', weight: 2, class: 'bulk' })
+  t.throws(() => partyOf(who(null), undefined), { code: 'TOLLGATE_ROUTE_TEAM' })
 })
 
 t.test('before an engine has said what it serves, nobody can tell; afterwards its word counts', async t => {

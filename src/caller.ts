@@ -1,0 +1,43 @@
+import type { Sec } from './time.ts'
+
+/** Whose address the request came from, written by `identify`. */
+export interface Client {
+  /** The caller's address after the rules for trusted proxies, canonical: `203.0.113.7`, `2001:db8::7`. */
+  readonly ip: string
+  /** What failures are counted by: the IPv4 address, or the IPv6 /64 network. */
+  readonly key: string
+  /** The socket's own peer. */
+  readonly peerIp: string
+  /** True when no address beyond a trusted proxy could be found: never to be banned. */
+  readonly isProxy: boolean
+}
+
+/** Whose token it is: the verified principal, frozen, without the token. Written by `authenticate`. */
+export interface Identity {
+  readonly iss: string
+  readonly sub: string
+  /** The team that the token names, or null when it names none. */
+  readonly team: string | null
+  /** Scopes as the token carries them; roles are not resolved yet. */
+  readonly scopes: ReadonlySet<string>
+  readonly role: string | null
+  readonly iatSec: Sec
+  readonly expSec: Sec
+  readonly jti: string | null
+  readonly kid: string | null
+  readonly alg: string
+  /** What the token itself is limited to; absent when it says nothing of it. */
+  readonly limits?: ClaimedLimits
+  /** First 16 hex digits of the SHA-256 of the token: names it in a log, opens nothing. */
+  readonly fingerprint: string
+}
+
+/** What a claim limits its subject to: whole numbers above zero. It lowers what is configured, and raises nothing. */
+export interface ClaimedLimits {
+  /** Requests in a minute. */
+  readonly rpm: number | null
+  /** Tokens in a minute. */
+  readonly tpm: number | null
+  /** Calls at once. */
+  readonly concurrent: number | null
+}

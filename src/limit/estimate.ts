@@ -1,0 +1,201 @@
+import type { Call, Content, Usage } from '../exchange.ts'
+import type { Bytes } from '../units.ts'
+import type { ReserveOutput, Weights } from './options.ts'
+
+/** What a call is thought to use, in tokens, before anybody knows. */
+export interface Estimate {
+  readonly input: number
+  readonly output: number
+  /** The part of it that the call itself has asked for: less will not do. */
+  readonly least: number
+  /** Bytes of its text; 0 where they say nothing of its tokens. */
+  readonly textBytes: Bytes
+}
+
+/** How it is reckoned. */
+export interface EstimateOptions {
+  readonly reserveOutput: ReserveOutput
+  readonly weights: Weights
+  /** The longest answer that anybody may ask for. */
+  readonly maxTokens: number
+}
+
+/** Something is reserved for everything. */
+const FLOOR = 1
+/** Bytes of JSON in a token, as long as nothing is known of a model. */
+const SEED_RATIO = 4
+const MIN_RATIO = 1
+const MAX_RATIO = 16
+/** How much weighs what was assumed, and how fast what was seen is forgotten. */
+const SEED_TOKENS = 2_000
+const MEMORY_TOKENS = 200_000
+
+const SEED_OUTPUT = 512
+/** Before so many answers nothing is said of nine in ten of them. */
+const ENOUGH = 20
+const FORGET_EVERY = 2_000
+/** Each class of lengths is a quarter longer than the one before. */
+const STEP = 1.25
+const CLASSES = 64
+
+const MAX_MODELS = 1_000
+
+/** Operations whose answer is generated, token by token. */
+const GENERATING: ReadonlySet<string> = new Set([
+  'chat',
+  'completions',
+  'responses',
+  'messages',
+  'generate',
+  'transcription',
+  'translation'
+])
+/** Operations whose input no engine counts. */
+const UNCOUNTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_tokens', 'realtime'])
+
+const OUTPUT_NAMES = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'max_new_tokens']
+
+/** Reckons what calls will use, from what calls of the same model have used. Bounded, whatever is asked for. */
+export class Estimator {
+  readonly #models = new Map<string, Habits>()
+
+  /** @param content null for forms and for calls without a body */
+  estimate(call: Call, content: Content | null, options: EstimateOptions): Estimate {
+    const { operation, model } = call
+    if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, least: FLOOR, textBytes: 0 }
+    const habits = model === null ? undefined : this.#models.get(model)
+    const textBytes = content === null ? 0 : textBytesOf(call, content)
+    const input = Math.max(FLOOR, Math.ceil(textBytes / (habits?.ratio ?? SEED_RATIO)))
+    // A route that the operator opened may generate, when it has a model.
+    const isKnown = GENERATING.has(operation) || (call.routeScope !== null && model !== null)
+    const asked = isKnown && content !== null ? outputAskedOf(content.fields) : null
+    const output = isKnown ? outputOf(asked, habits, options) : 0
+    const { weights, reserveOutput } = options
+    const least =
+      weights.input * input + (reserveOutput === 'max_tokens' && asked !== null ? weights.output * output : 0)
+    return { input, output, least: Math.max(FLOOR, least), textBytes: call.kind === 'text' ? textBytes : 0 }
+  }
+
+  /** Learns from the engine's own numbers for a whole call. */
+  learn(model: string, textBytes: Bytes, { inputTokens, outputTokens }: Usage): void {
+    let habits = this.#models.get(model)
+    if (habits === undefined) {
+      if (this.#models.size >= MAX_MODELS) return
+      habits = new Habits()
+      this.#models.set(model, habits)
+    }
+    if (textBytes > 0 && inputTokens !== null && inputTokens > 0) habits.sawInput(textBytes, inputTokens)
+    if (outputTokens !== null && outputTokens > 0) habits.sawOutput(outputTokens)
+  }
+}
+
+/** What calls of one model are like. */
+class Habits {
+  #bytes = SEED_RATIO * SEED_TOKENS
+  #tokens = SEED_TOKENS
+  readonly #lengths = new Float64Array(CLASSES)
+  #seen = 0
+  #p90: number | null = null
+
+  /** Bytes in a token. */
+  get ratio(): number {
+    return Math.min(MAX_RATIO, Math.max(MIN_RATIO, this.#bytes / this.#tokens))
+  }
+
+  /** What nine of ten answers stay below; null as long as too few were seen. */
+  get p90(): number | null {
+    return this.#p90
+  }
+
+  sawInput(bytes: Bytes, tokens: number): void {
+    this.#bytes += bytes
+    this.#tokens += tokens
+    if (this.#tokens < MEMORY_TOKENS) return
+    this.#bytes /= 2
+    this.#tokens /= 2
+  }
+
+  sawOutput(tokens: number): void {
+    const at = Math.min(CLASSES - 1, Math.ceil(Math.log(tokens) / Math.log(STEP)))
+    this.#lengths[at] = (this.#lengths[at] ?? 0) + 1
+    this.#seen++
+    if (this.#seen % FORGET_EVERY === 0)
+      for (let i = 0; i < CLASSES; i++) this.#lengths[i] = (this.#lengths[i] ?? 0) / 2
+    // Often enough to follow, seldom enough to cost nothing.
+    if (this.#seen === ENOUGH || (this.#seen > ENOUGH && this.#seen % 16 === 0)) this.#p90 = this.#find()
+  }
+
+  #find(): number {
+    const all = this.#lengths.reduce((sum, one) => sum + one, 0)
+    let below = 0
+    for (const [at, one] of this.#lengths.entries()) {
+      below += one
+      if (below >= all * 0.9) return Math.ceil(STEP ** at)
+    }
+    return Math.ceil(STEP ** (CLASSES - 1))
+  }
+}
+
+/** What is reserved or charged in limits of tokens. */
+export function weigh(
+  { input, cached, output }: { readonly input: number; readonly cached: number; readonly output: number },
+  weights: Weights
+): number {
+  const found = Math.min(cached, input)
+  return weights.input * (input - found) + weights.cached * found + weights.output * output
+}
+
+/**
+ * What a call has used, by the engine's own numbers; where it has told none, what was thought of it. Never nothing: else
+ * who leaves before the engine has counted would go uncharged.
+ */
+export function spentOf(usage: Usage | null, { input, output }: Estimate, weights: Weights): number {
+  if (usage === null || usage.source === 'none') return Math.max(FLOOR, weigh({ input, cached: 0, output }, weights))
+  const told = {
+    input: usage.inputTokens ?? input,
+    cached: usage.cachedInputTokens ?? 0,
+    output: usage.outputTokens ?? (usage.source === 'engine_final' ? 0 : output)
+  }
+  return weigh(told, weights)
+}
+
+function outputOf(asked: number | null, habits: Habits | undefined, options: EstimateOptions): number {
+  const { reserveOutput, maxTokens } = options
+  if (reserveOutput === 'none') return 0
+  const most = Math.min(asked ?? maxTokens, maxTokens)
+  return reserveOutput === 'max_tokens' ? most : Math.min(most, habits?.p90 ?? SEED_OUTPUT)
+}
+
+/** The longest answer that the call allows, by any of its names, for all of its answers together; null when it says nothing. */
+function outputAskedOf(fields: Content['fields']): number | null {
+  const { sampling_params: params, n } = fields
+  const layers: readonly unknown[] = [fields, ...(Array.isArray(params) ? params : [params])]
+  const found = layers.flatMap(layer =>
+    typeof layer === 'object' && layer !== null
+      ? OUTPUT_NAMES.map(name => (layer as Content['fields'])[name]).filter(isCount)
+      : []
+  )
+  if (found.length === 0) return null
+  return Math.max(...found) * (isCount(n) ? n : 1)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+}
+
+/** Long texts that begin like this are no words: media in base64, which engines count in their own way. */
+const MEDIA = /^(?:data:[^,]{0,128},)?[A-Za-z0-9+/_-]{256}/
+const MEDIA_CHARS = 512
+const MAX_DEPTH = 12
+
+function textBytesOf(call: Call, { bytes, fields }: Content): Bytes {
+  return call.kind === 'text' ? bytes.length : Math.max(0, bytes.length - mediaBytes(fields, MAX_DEPTH))
+}
+
+function mediaBytes(value: unknown, depth: number): Bytes {
+  if (typeof value === 'string') return value.length >= MEDIA_CHARS && MEDIA.test(value) ? value.length : 0
+  if (typeof value !== 'object' || value === null || depth === 0) return 0
+  let sum = 0
+  for (const inner of Object.values(value)) sum += mediaBytes(inner, depth - 1)
+  return sum
+}
