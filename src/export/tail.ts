@@ -144,7 +144,12 @@ export class BootTail {
   #judgeEnd(scan: SegmentScan, segment: SegmentFile, { size, isOver }: { size: Bytes; isOver: boolean }): void {
     const isWell = scan.goodBytes === this.#at
     if (isOver && size > this.#at) {
-      scan.damages.push({ at: this.#at, bytes: size - this.#at, line: scan.lines + scan.damages.length + 1, kind: 'torn' })
+      scan.damages.push({
+        at: this.#at,
+        bytes: size - this.#at,
+        line: scan.lines + scan.damages.length + 1,
+        kind: 'torn'
+      })
     }
     if (isWell || isOver) this.#tellDamages(scan, segment)
     else this.#badSize = size
