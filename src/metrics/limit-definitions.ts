@@ -30,7 +30,7 @@ export const LIMIT_METRICS = {
   },
   tollgate_limiter_seconds: {
     kind: 'histogram',
-    max: 2,
+    max: 3,
     help: 'How long calls waited for their limits: redis where gates share them, memory where this gate decided by itself.',
     labels: ['backend'],
     buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5]
