@@ -5,14 +5,16 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SignJWT } from 'jose'
+import { startParts } from './costs.ts'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
-const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body|targets|ledger] [--format text|json]
+const HELP = `Usage: npm run bench -- [--quick] [--rounds N] [--only request|event|body|targets|costs] [--format text|json]
 
 CPU microseconds of the gateway per authenticated call and per relayed event, beside nginx (no authentication) and
 HAProxy (jwt_verify RS256 on every call) where they are installed, and a relay in bare Node (the floor), in the same run,
-in turns; of Tollgate's calls with 1, 8 and 64 engines to choose from, and with a ledger. Trust the ratios.
+in turns; of Tollgate's calls with 1, 8 and 64 engines to choose from; and what each part of it costs that keeps books: usage,
+audit, metrics, limits, the ledger. Trust the ratios, and differences of the same run.
 `
 const { values } = parseArgs({
   options: {
@@ -24,7 +26,13 @@ const { values } = parseArgs({
   }
 })
 
-type Unit = 'request' | 'event' | `body ${string}` | `targets ${number}` | 'without ledger' | 'with ledger'
+type Unit =
+  | 'request'
+  | 'event'
+  | `body ${string}`
+  | `targets ${number}`
+  | `cost request ${string}`
+  | `cost event ${string}`
 
 interface Row {
   readonly name: string
@@ -109,6 +117,7 @@ async function bench(): Promise<Row[]> {
   const peers: Peer[] = []
   /** With those that choose among several engines. */
   const all: Peer[] = []
+  let stopParts = async () => {}
   try {
     const enginePorts = await new Promise<readonly number[]>(settle =>
       engine.once('message', ports => settle(ports as readonly number[]))
@@ -131,12 +140,9 @@ async function bench(): Promise<Row[]> {
       balancers.set(count, peer)
       if (count > 1) all.push(peer)
     }
-    const ledgers = new Map<string, Peer>()
-    if (isAsked('ledger') && peers[0] !== undefined) {
-      const written = await startTollgate(scene, 1, true)
-      ledgers.set('without ledger', peers[0]).set('with ledger', written)
-      all.push(written)
-    }
+    const parts = isAsked('costs') ? await startParts(scene) : null
+    stopParts = parts?.stop ?? stopParts
+    all.push(...(parts?.gates.values() ?? []))
     all.push(...peers)
     for (const peer of all) await checkPeer(peer, token)
     const seen = new Map<string, (LoadResult & { us: number })[]>()
@@ -149,9 +155,11 @@ async function bench(): Promise<Row[]> {
         const run = () => loadRequests(peer.port, token, { connections: 32, requests })
         note(`tollgate targets ${count}`, await measure(peer, run))
       }
-      for (const [unit, peer] of ledgers) {
-        const run = () => loadRequests(peer.port, token, { connections: 32, requests })
-        note(`tollgate ${unit}`, await measure(peer, run))
+      for (const [part, peer] of parts?.gates ?? []) {
+        const calls = () => loadRequests(peer.port, token, { connections: 32, requests })
+        const streams = () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS })
+        note(`tollgate cost request ${part}`, await measure(peer, calls))
+        note(`tollgate cost event ${part}`, await measure(peer, streams))
       }
       for (const peer of peers) {
         if (isAsked('body')) {
@@ -183,6 +191,7 @@ async function bench(): Promise<Row[]> {
       }
     })
   } finally {
+    await stopParts()
     for (const peer of new Set([...peers, ...all])) await peer.stop()
     engine.kill()
     rmSync(dir, { recursive: true, force: true })
@@ -218,14 +227,22 @@ function report(rows: readonly Row[]): string {
   })
   if (targets.length > 0)
     lines.push('per call, by how many engines there are to choose from (32 connections)', ...targets)
-  const [off, on] = [rows.find(row => row.unit === 'without ledger'), rows.find(row => row.unit === 'with ledger')]
-  if (off !== undefined && on !== undefined) {
-    const show = ({ us, p50Ms, p99Ms }: Row) =>
-      `${us.toFixed(1).padStart(8)} us CPU  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
-    lines.push('per call, without a ledger and with one (32 connections)', `  without   ${show(off)}`)
-    lines.push(`  with      ${show(on)}  ${(on.us - off.us).toFixed(1)} us more`)
-  }
+  lines.push(...costLines(rows, 'request'), ...costLines(rows, 'event'))
   return `${lines.join('\n')}\n`
+}
+
+function costLines(rows: readonly Row[], per: 'request' | 'event'): string[] {
+  const of = rows.filter(({ unit }) => unit.startsWith(`cost ${per} `))
+  const bare = of[0]
+  if (bare === undefined) return []
+  return [
+    `per ${per}, a gate with nothing that keeps books, and with one part of it more`,
+    ...of.map(({ unit, us, p99Ms }) => {
+      const more = `${us >= bare.us ? '+' : ''}${(us - bare.us).toFixed(1)}`
+      const name = unit.slice(`cost ${per} `.length)
+      return `  ${name.padEnd(18)}${us.toFixed(1).padStart(8)} us CPU  p99 ${p99Ms.toFixed(2)} ms  ${more}`
+    })
+  ]
 }
 
 if (values.help) {

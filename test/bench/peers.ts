@@ -24,10 +24,28 @@ export interface Scene {
 
 const CLOCK_US = 1_000_000 / Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout || 100)
 
-/** @param targets how many engines its pool has @param hasLedger whether it writes usage down */
-export async function startTollgate(scene: Scene, targets = 1, hasLedger = false): Promise<Peer> {
+/** What sets one gate apart from another. */
+export interface GateInit {
+  /** For its files. */
+  readonly name: string
+  /** How many engines its pool has. */
+  readonly targets?: number
+  /** More of its pool, its team as a whole, and more keys, as YAML. */
+  readonly pool?: string
+  readonly team?: string
+  readonly yaml?: string
+  /** What runs it, with its arguments but `--config`; the command unless given. */
+  readonly program?: readonly string[]
+}
+
+/** @param targets how many engines its pool has */
+export async function startTollgate(scene: Scene, targets = 1): Promise<Peer> {
+  return await startGate(scene, { name: String(targets), targets })
+}
+
+export async function startGate(scene: Scene, init: GateInit): Promise<Peer> {
+  const { name, targets = 1, pool = '', team = '{ pool: p }', yaml = '' } = init
   const [port, adminPort] = [await freePort(), await freePort()]
-  const name = `${targets}${hasLedger ? '-ledger' : ''}`
   const file = join(scene.dir, `tollgate-${name}.yaml`)
   const origins = scene.enginePorts.slice(0, targets).map(port => `"http://127.0.0.1:${port}"`)
   writeFileSync(
@@ -35,15 +53,14 @@ export async function startTollgate(scene: Scene, targets = 1, hasLedger = false
     `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s } }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${scene.issuer}", jwks_file: jwks.json, audience: inference }]
-pools: { p: { engine: vllm, targets: [${origins.join(', ')}], models: [m] } }
-teams: { team-a: { pool: p } }
+pools: { p: { engine: vllm, targets: [${origins.join(', ')}], models: [m]${pool} } }
+teams: { team-a: ${team} }
 audit: { to: audit-${name}.log }
-${hasLedger ? 'metering: { dir: usage }' : ''}
-`
+${yaml}`
   )
-  const cli = resolve(import.meta.dirname, '../../src/cli.ts')
+  const program = init.program ?? [resolve(import.meta.dirname, '../../src/cli.ts'), 'serve']
   const profile = process.env.BENCH_PROF === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROF}`]
-  return await started('tollgate', port, spawn2(scene, process.execPath, [...profile, cli, 'serve', '--config', file]))
+  return await started('tollgate', port, spawn2(scene, process.execPath, [...profile, ...program, '--config', file]))
 }
 
 /** Node and undici alone: the floor. */
@@ -170,7 +187,7 @@ function canConnect(port: number): Promise<boolean> {
   })
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(settle => server.listen(0, '127.0.0.1', settle))
   const { port } = server.address() as AddressInfo
