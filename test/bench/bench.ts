@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SignJWT } from 'jose'
-import { startParts } from './costs.ts'
+import { NOTHING, prepareCosts } from './costs.ts'
 import { type LoadResult, loadRequests, loadStreams } from './load.ts'
 import { type Peer, type Scene, startFloor, startHaproxy, startNginx, startTollgate } from './peers.ts'
 
@@ -117,7 +117,6 @@ async function bench(): Promise<Row[]> {
   const peers: Peer[] = []
   /** With those that choose among several engines. */
   const all: Peer[] = []
-  let stopParts = async () => {}
   try {
     const enginePorts = await new Promise<readonly number[]>(settle =>
       engine.once('message', ports => settle(ports as readonly number[]))
@@ -127,7 +126,7 @@ async function bench(): Promise<Row[]> {
     const isAsked = (what: string) => values.only === undefined || values.only === what
     const isCompared = ['request', 'event', 'body'].some(isAsked)
     const starts = isCompared ? [startFloor, startNginx, startHaproxy] : []
-    peers.push(await startTollgate(scene))
+    if (values.only !== 'costs') peers.push(await startTollgate(scene))
     for (const start of starts) {
       const peer = await start(scene)
       if (peer === null) process.stderr.write(`${start.name.slice(5).toLowerCase()} is not installed: no ratio to it\n`)
@@ -140,9 +139,6 @@ async function bench(): Promise<Row[]> {
       balancers.set(count, peer)
       if (count > 1) all.push(peer)
     }
-    const parts = isAsked('costs') ? await startParts(scene) : null
-    stopParts = parts?.stop ?? stopParts
-    all.push(...(parts?.gates.values() ?? []))
     all.push(...peers)
     for (const peer of all) await checkPeer(peer, token)
     const seen = new Map<string, (LoadResult & { us: number })[]>()
@@ -154,12 +150,6 @@ async function bench(): Promise<Row[]> {
       for (const [count, peer] of balancers) {
         const run = () => loadRequests(peer.port, token, { connections: 32, requests })
         note(`tollgate targets ${count}`, await measure(peer, run))
-      }
-      for (const [part, peer] of parts?.gates ?? []) {
-        const calls = () => loadRequests(peer.port, token, { connections: 32, requests })
-        const streams = () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS })
-        note(`tollgate cost request ${part}`, await measure(peer, calls))
-        note(`tollgate cost event ${part}`, await measure(peer, streams))
       }
       for (const peer of peers) {
         if (isAsked('body')) {
@@ -180,6 +170,7 @@ async function bench(): Promise<Row[]> {
           )
       }
     }
+    if (isAsked('costs')) await benchCosts(scene, { token, rounds, requests, note })
     return [...seen].map(([key, results]) => {
       const [name = '', ...unit] = key.split(' ')
       return {
@@ -191,10 +182,53 @@ async function bench(): Promise<Row[]> {
       }
     })
   } finally {
-    await stopParts()
     for (const peer of new Set([...peers, ...all])) await peer.stop()
     engine.kill()
     rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** Each part beside a gate without any, in turns, and no other gate meanwhile: differences of a few microseconds are looked for. */
+async function benchCosts(
+  scene: Scene,
+  of: {
+    token: string
+    rounds: number
+    requests: number
+    note: (key: string, result: LoadResult & { us: number }) => void
+  }
+): Promise<void> {
+  const { token, rounds, requests, note } = of
+  const costs = await prepareCosts(scene)
+  const bare = await costs.start(NOTHING)
+  const calls = (peer: Peer) => measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
+  const streams = (peer: Peer) =>
+    measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
+  try {
+    await calls(bare)
+    for (const part of costs.parts) {
+      if (part === NOTHING) continue
+      process.stderr.write(`${part}\n`)
+      const gate = await costs.start(part)
+      try {
+        await checkPeer(gate, token)
+        await calls(gate)
+        await streams(gate)
+        for (let round = 1; round <= rounds; round++) {
+          for (const [unit, load] of [['request', calls] as const, ['event', streams] as const]) {
+            const without = await load(bare)
+            const result = await load(gate)
+            note(`tollgate cost ${unit} ${part}`, result)
+            note(`tollgate more ${unit} ${part}`, { ...result, us: result.us - without.us })
+          }
+        }
+      } finally {
+        await gate.stop()
+      }
+    }
+  } finally {
+    await bare.stop()
+    costs.stop()
   }
 }
 
@@ -233,14 +267,13 @@ function report(rows: readonly Row[]): string {
 
 function costLines(rows: readonly Row[], per: 'request' | 'event'): string[] {
   const of = rows.filter(({ unit }) => unit.startsWith(`cost ${per} `))
-  const bare = of[0]
-  if (bare === undefined) return []
+  if (of.length === 0) return []
   return [
-    `per ${per}, a gate with nothing that keeps books, and with one part of it more`,
+    `per ${per}, with a part that keeps books, and what it costs: the median difference to a gate without any, in turns`,
     ...of.map(({ unit, us, p99Ms }) => {
-      const more = `${us >= bare.us ? '+' : ''}${(us - bare.us).toFixed(1)}`
-      const name = unit.slice(`cost ${per} `.length)
-      return `  ${name.padEnd(18)}${us.toFixed(1).padStart(8)} us CPU  p99 ${p99Ms.toFixed(2)} ms  ${more}`
+      const part = unit.slice(`cost ${per} `.length)
+      const more = rows.find(row => row.unit === `more ${per} ${part}`)?.us ?? Number.NaN
+      return `  ${part.padEnd(18)}${us.toFixed(1).padStart(8)} us CPU  p99 ${p99Ms.toFixed(2)} ms  ${more.toFixed(1)} us`
     })
   ]
 }
