@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { freePort, type Peer, type Scene, startGate } from './peers.ts'
+import { freePort } from '../helpers/ports.ts'
+import { type Peer, type Scene, startGate } from './peers.ts'
 
 /** What is added to a gate that has nothing of what keeps books. */
 interface Part {

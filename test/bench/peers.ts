@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
+import { freePort } from '../helpers/ports.ts'
 
 /** A gateway under test. */
 export interface Peer {
@@ -185,12 +186,4 @@ function canConnect(port: number): Promise<boolean> {
     })
     socket.once('error', () => settle(false))
   })
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(settle => server.listen(0, '127.0.0.1', settle))
-  const { port } = server.address() as AddressInfo
-  await new Promise(settle => server.close(settle))
-  return port
 }

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { resolve } from 'node:path'
 import OpenAI from 'openai'
 import t, { type Test } from 'tap'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 
 async function demo(t: Test) {
   const port = await freePort()

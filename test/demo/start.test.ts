@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import t, { type Test } from 'tap'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
+import { freePort } from '../helpers/ports.ts'
 import { until } from './children.ts'
 import { ENGINE_KEY, type Engine, type Tools } from './engine.ts'
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { documentedRoutes, ENGINE_KEY, type Engine, FASTAPI_ROUTES, type Tools, untilHealthy } from './engine.ts'
 import { CACHE, makeVenv, OFFLINE, type Venv } from './python.ts'
 

@@ -4,7 +4,7 @@ import { createServer as createTcp } from 'node:net'
 import t, { type Test } from 'tap'
 import { createHttp, reasonOf } from '../../src/export/http.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { startReceiver } from '../helpers/receiver.ts'
 
 const POST = { body: Buffer.from('[]'), type: 'application/json' }

@@ -3,8 +3,9 @@ import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
 import type { Fault } from '../helpers/fault-proxy.ts'
 import { type Expected, faultScene } from '../helpers/fault-scene.ts'
-import { freePort, runGate } from '../helpers/gate-process.ts'
+import { runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
+import { freePort } from '../helpers/ports.ts'
 
 /** What the gate's bytes suffer on their way to the engine, and what its caller then gets. */
 interface Cell {

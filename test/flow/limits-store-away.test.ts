@@ -16,11 +16,14 @@ store: { url: "${server.url}" }`
     })
     await everyKnows(gates, 2)
     const statuses = new Map<number, number>()
+    const tookMs: number[] = []
     let calls = 0
     let isOver = false
     const caller = async (gate: OneOfGates) => {
       while (!isOver) {
+        const beganAt = performance.now()
         const { status } = await gate.chat()
+        tookMs.push(performance.now() - beganAt)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         calls++
       }
@@ -53,6 +56,9 @@ store: { url: "${server.url}" }`
     isOver = true
     await Promise.all(callers)
     t.strictSame([...statuses.keys()], [200])
+    tookMs.sort((a, b) => a - b)
+    const at = (share: number) => (tookMs[Math.floor((tookMs.length - 1) * share)] ?? 0).toFixed(0)
+    t.comment(`${calls} calls of ${at(0.5)} ms, at most ${at(1)} ms, with the store killed, started again and frozen`)
     for (const gate of gates) await until(async () => (await gate.status()).store === 'there')
     const { connection } = await connected(t, server)
     const ask = (text: string, key: string) => connection.run({ name: text, text }, [key], [])

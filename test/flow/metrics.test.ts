@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { openRaw } from '../helpers/raw.ts'
 import { readScrape, scrapeOf } from '../helpers/scrape.ts'
 import { open, replace, scene } from '../helpers/two-pools.ts'

@@ -1,6 +1,7 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { freePort } from './ports.ts'
 
 /** Where in what passes a fault begins: behind so many bytes, or behind a text; counted from when the fault was set. */
 export type Place = number | string
@@ -73,8 +74,9 @@ export async function startFaultProxy(t: Test, server: number | (() => number)):
     await new Promise<void>((resolve, reject) => listener.listen(port, '127.0.0.1', resolve).once('error', reject))
     return listener
   }
-  let listener = await open(0)
-  const { port } = listener.address() as AddressInfo
+  // It listens there again after it was down.
+  const port = await freePort()
+  let listener = await open(port)
   const cut = () => {
     for (const link of links) link.reset()
   }

@@ -1,6 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
@@ -11,7 +9,7 @@ export interface GateProcess {
   readonly child: ChildProcess
   /** Everything on stderr so far. */
   stderr(): string
-  /** Resolves when a text stands on stderr, so many times. */
+  /** Resolves when a text stands on stderr, so many times; rejects when the gate ends without. */
   says(text: string | RegExp, times?: number): Promise<void>
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exit: Promise<number | string>
@@ -37,8 +35,13 @@ export function runGate(
     text += String(piece)
     for (const wake of waiting) wake()
   })
+  let isGone = false
   const exit = new Promise<number | string>(resolve =>
-    child.once('close', (code, signal) => resolve(code ?? signal ?? 'gone'))
+    child.once('close', (code, signal) => {
+      isGone = true
+      for (const wake of waiting) wake()
+      resolve(code ?? signal ?? 'gone')
+    })
   )
   return {
     child,
@@ -46,6 +49,7 @@ export function runGate(
     stderr: () => text,
     says: async (wanted, times = 1) => {
       while (text.split(wanted).length <= times) {
+        if (isGone) throw new Error(`the gate has ended and has not said ${wanted}:\n${text}`)
         await new Promise<void>(resolve => {
           const wake = () => {
             waiting.delete(wake)
@@ -56,13 +60,4 @@ export function runGate(
       }
     }
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type EngineDouble, type EngineOptions, startEngine } from './engine.ts'
-import { freePort, type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
+import { freePort } from './ports.ts'
 import { readScrape, type Scrape } from './scrape.ts'
 import { until } from './stores.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import type { PostgresOptions } from '../../src/export/options.ts'
-import { freePort } from './gate-process.ts'
+import { freePort } from './ports.ts'
 
 const USER = 'tollgate'
 export const PASSWORD = 'pg-secret-7'

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { freePort } from './gate-process.ts'
+import { freePort } from './ports.ts'
 
 /** A counter's readings: its labels, and what it stood at when. */
 export interface Readings {

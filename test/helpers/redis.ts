@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
-import { freePort } from './gate-process.ts'
+import { freePort } from './ports.ts'
 
 /** The server program of Redis or Valkey that is installed here, or null. CI installs one (.ci/run). */
 export const REDIS_PROGRAM =

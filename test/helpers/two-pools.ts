@@ -2,8 +2,9 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { type Agent, request } from 'node:http'
 import type { Test } from 'tap'
 import { type EngineDouble, startEngine } from './engine.ts'
-import { freePort, type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
+import { freePort } from './ports.ts'
 
 const ISSUER = 'https://idp.example.com'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createAsk, SAFE_METHOD } from '../../src/probe/ask.ts'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { listen } from './double.ts'
 
 const init = { ca: null, cert: null, key: null, apiKey: 'secret', timeoutMs: 5_000 }

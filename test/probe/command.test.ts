@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { runProbe } from '../../src/probe/command.ts'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { Written } from '../helpers/written.ts'
 import { type DoubleInit, listen, startDouble } from './double.ts'
 

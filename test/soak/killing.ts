@@ -4,9 +4,10 @@ import type { Test } from 'tap'
 import { verifyLedger } from '../../src/bill/verify.ts'
 import type { Ms } from '../../src/time.ts'
 import { startEngine } from '../helpers/engine.ts'
-import { freePort, type GateProcess, runGate } from '../helpers/gate-process.ts'
+import { type GateProcess, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
 import { textsOf, usagesIn } from '../helpers/ledger-files.ts'
+import { freePort } from '../helpers/ports.ts'
 
 /** What has ended so long before its gate was killed is in the ledger, on a machine that is not out of breath. */
 export const COMMIT_MS: Ms = 100

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type EngineDouble, startEngine } from '../helpers/engine.ts'
-import { freePort, type GateProcess, runGate } from '../helpers/gate-process.ts'
+import { type GateProcess, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
+import { freePort } from '../helpers/ports.ts'
 import { replace } from '../helpers/two-pools.ts'
 
 /** A stretch of time, in milliseconds of `performance.now()`. */

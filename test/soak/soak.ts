@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { freePort } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
+import { freePort } from '../helpers/ports.ts'
 import { abortOne, type Gate, holdStreams, mixedOne } from './callers.ts'
 
 const HELP = `Usage: npm run soak -- [--streams N] [--aborts N] [--mixed N] [--seconds N]
