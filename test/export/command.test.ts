@@ -4,7 +4,7 @@ import { runExport } from '../../src/export/command.ts'
 import { createTableSql } from '../../src/export/postgres-table.ts'
 import { takeLock } from '../../src/segments/lock.ts'
 import { ledgerIn, USAGE } from '../helpers/ledger-files.ts'
-import { PASSWORD, startPostgres } from '../helpers/postgres.ts'
+import { PASSWORD, startPostgres, WITHOUT_POSTGRES } from '../helpers/postgres.ts'
 import { startReceiver } from '../helpers/receiver.ts'
 import { fileWithSinks } from '../helpers/sinks.ts'
 import { Written } from '../helpers/written.ts'
@@ -73,7 +73,7 @@ t.test('while another process ships, it says so', async t => {
   lock?.release()
 })
 
-t.test('PostgreSQL: the table is printed or made, and filled', async t => {
+t.test('PostgreSQL: the table is printed or made, and filled', WITHOUT_POSTGRES, async t => {
   const server = await startPostgres(t)
   const s = scene(t, `{ db: { postgres: ${server.yaml} } }`, { PG_SECRET: PASSWORD })
   await s.write(4)

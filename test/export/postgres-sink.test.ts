@@ -2,9 +2,9 @@ import t from 'tap'
 import { createPostgresSink } from '../../src/export/postgres-sink.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { usageLine } from '../helpers/ledger-lines.ts'
-import { startPostgres } from '../helpers/postgres.ts'
+import { startPostgres, WITHOUT_POSTGRES } from '../helpers/postgres.ts'
 
-t.test('records in a table of PostgreSQL', async t => {
+t.test('records in a table of PostgreSQL', WITHOUT_POSTGRES, async t => {
   const server = await startPostgres(t)
   const sink = createPostgresSink(server.options, { timeoutMs: 5_000 })
   t.teardown(sink.close)
@@ -114,17 +114,21 @@ t.test('records in a table of PostgreSQL', async t => {
   })
 })
 
-t.test('TLS: who is not vouched for gets nothing, and a server without it is not spoken to', async t => {
-  const tls = makeCertificate(t)
-  const [server, plain] = [await startPostgres(t, tls), await startPostgres(t)]
-  const open = async (options: typeof server.options) => {
-    const sink = createPostgresSink(options, { timeoutMs: 5_000 })
-    await sink.createTable().finally(sink.close)
+t.test(
+  'TLS: who is not vouched for gets nothing, and a server without it is not spoken to',
+  WITHOUT_POSTGRES,
+  async t => {
+    const tls = makeCertificate(t)
+    const [server, plain] = [await startPostgres(t, tls), await startPostgres(t)]
+    const open = async (options: typeof server.options) => {
+      const sink = createPostgresSink(options, { timeoutMs: 5_000 })
+      await sink.createTable().finally(sink.close)
+    }
+    await open({ ...server.options, tls: true, ca: tls.cert })
+    await t.rejects(open({ ...server.options, tls: true }), { message: /self-signed certificate/ })
+    await t.rejects(open({ ...server.options, host: 'localhost', tls: true, ca: tls.cert }), {
+      message: /Hostname\/IP does not match/
+    })
+    await t.rejects(open({ ...plain.options, tls: true, ca: tls.cert }), { message: /does not support SSL/ })
   }
-  await open({ ...server.options, tls: true, ca: tls.cert })
-  await t.rejects(open({ ...server.options, tls: true }), { message: /self-signed certificate/ })
-  await t.rejects(open({ ...server.options, host: 'localhost', tls: true, ca: tls.cert }), {
-    message: /Hostname\/IP does not match/
-  })
-  await t.rejects(open({ ...plain.options, tls: true, ca: tls.cert }), { message: /does not support SSL/ })
-})
+)

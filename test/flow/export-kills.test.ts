@@ -4,7 +4,7 @@ import { verifyLedger } from '../../src/bill/verify.ts'
 import { createPostgresSink } from '../../src/export/postgres-sink.ts'
 import { runGate } from '../helpers/gate-process.ts'
 import { ledgerIn, OPEN, recover, USAGE, usagesIn } from '../helpers/ledger-files.ts'
-import { PASSWORD, startPostgres } from '../helpers/postgres.ts'
+import { PASSWORD, startPostgres, WITHOUT_POSTGRES } from '../helpers/postgres.ts'
 import { type Answer, startReceiver } from '../helpers/receiver.ts'
 import { fileWithSinks } from '../helpers/sinks.ts'
 
@@ -54,7 +54,7 @@ async function killed(t: Test, file: string, sink: string, env: NodeJS.ProcessEn
 
 t.test(
   'exporters that are killed at random moments, sinks that drop, fail and die: every record arrives, and counts once',
-  { timeout: 180_000 },
+  { timeout: 180_000, ...WITHOUT_POSTGRES },
   async t => {
     const [receiver, server] = [await startReceiver(t), await startPostgres(t)]
     const dir = t.testdir({ usage: {} })

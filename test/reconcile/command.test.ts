@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { runReconcile } from '../../src/reconcile/command.ts'
 import { segmentFile } from '../../src/segments/format.ts'
 import { BOOT, segmentBytes, usageLine } from '../helpers/ledger-lines.ts'
-import { startPrometheus } from '../helpers/prometheus.ts'
+import { startPrometheus, WITHOUT_PROMETHEUS } from '../helpers/prometheus.ts'
 import { fileWithSinks } from '../helpers/sinks.ts'
 import { Written } from '../helpers/written.ts'
 
@@ -29,55 +29,63 @@ function ledger(t: Test): string {
   return t.testdir({ [name]: segmentBytes({ lines: [line('base'), line('adapter')] }).bytes })
 }
 
-t.test('a ledger against a real Prometheus: as a table, CSV and JSON, and by the exit code', async t => {
-  const labels = { model_name: 'base' }
-  const url = await startPrometheus(t, [
-    {
-      name: 'vllm:prompt_tokens_total',
-      labels,
-      samples: [
-        [NOON - 43_200, 10],
-        [NOON, 400],
-        [NOON + 60, 1_010]
-      ]
-    },
-    {
-      name: 'vllm:generation_tokens_total',
-      labels,
-      samples: [
-        [NOON - 43_200, 10],
-        [NOON, 100],
-        [NOON + 60, 220]
-      ]
-    }
-  ])
-  const dir = ledger(t)
-  const args = ['--prometheus', url, '--dir', dir, ...DAY, '--map', 'adapter=base']
+t.test(
+  'a ledger against a real Prometheus: as a table, CSV and JSON, and by the exit code',
+  WITHOUT_PROMETHEUS,
+  async t => {
+    const labels = { model_name: 'base' }
+    const url = await startPrometheus(t, [
+      {
+        name: 'vllm:prompt_tokens_total',
+        labels,
+        samples: [
+          [NOON - 43_200, 10],
+          [NOON, 400],
+          [NOON + 60, 1_010]
+        ]
+      },
+      {
+        name: 'vllm:generation_tokens_total',
+        labels,
+        samples: [
+          [NOON - 43_200, 10],
+          [NOON, 100],
+          [NOON + 60, 220]
+        ]
+      }
+    ])
+    const dir = ledger(t)
+    const args = ['--prometheus', url, '--dir', dir, ...DAY, '--map', 'adapter=base']
 
-  const table = await run(...args)
-  t.equal(table.code, 1)
-  t.match(table.stdout, /^base +input +1000 +1000 +0 +0\.00 %$/m)
-  t.match(table.stdout, /^base +output +200 +210 +-10 +-4\.76 % +OVER$/m)
-  t.match(table.stdout, /MORE than 1 % apart\n$/)
-  t.equal(table.stderr, '')
-  t.match(await run(...args, '--threshold', '5'), { code: 0, stdout: /no more than 5 % apart\n$/ })
-  t.match(await run(...args, '--format', 'csv'), { code: 1, stdout: /^base,output,200,210,-10,-4\.7619,true\r$/m })
-  const { stdout } = await run(...args, '--format', 'json')
-  t.match(JSON.parse(stdout), { ok: false, from: '2026-11-23T00:00:00.000Z', rows: [{ over: false }, { over: true }] })
+    const table = await run(...args)
+    t.equal(table.code, 1)
+    t.match(table.stdout, /^base +input +1000 +1000 +0 +0\.00 %$/m)
+    t.match(table.stdout, /^base +output +200 +210 +-10 +-4\.76 % +OVER$/m)
+    t.match(table.stdout, /MORE than 1 % apart\n$/)
+    t.equal(table.stderr, '')
+    t.match(await run(...args, '--threshold', '5'), { code: 0, stdout: /no more than 5 % apart\n$/ })
+    t.match(await run(...args, '--format', 'csv'), { code: 1, stdout: /^base,output,200,210,-10,-4\.7619,true\r$/m })
+    const { stdout } = await run(...args, '--format', 'json')
+    t.match(JSON.parse(stdout), {
+      ok: false,
+      from: '2026-11-23T00:00:00.000Z',
+      rows: [{ over: false }, { over: true }]
+    })
 
-  t.match(await run('--prometheus', url, '--dir', dir, ...DAY), { code: 1, stdout: /no counter of adapter; .*--map/ })
-  const file = `${t.testdir()}/t.yaml`
-  writeFileSync(file, fileWithSinks(dir, '{}'))
-  t.match(await run('--prometheus', url, '--config', file, ...DAY, '--map', 'adapter=base'), {
-    code: 1,
-    stdout: /OVER/
-  })
-  t.match(await run(...args, '--select', 'job="none"'), {
-    code: 2,
-    stderr:
-      'tollgate usage reconcile: Prometheus: it has no tokens of vLLM or SGLang in this time with job="none"; does it look at the engines?.\n'
-  })
-})
+    t.match(await run('--prometheus', url, '--dir', dir, ...DAY), { code: 1, stdout: /no counter of adapter; .*--map/ })
+    const file = `${t.testdir()}/t.yaml`
+    writeFileSync(file, fileWithSinks(dir, '{}'))
+    t.match(await run('--prometheus', url, '--config', file, ...DAY, '--map', 'adapter=base'), {
+      code: 1,
+      stdout: /OVER/
+    })
+    t.match(await run(...args, '--select', 'job="none"'), {
+      code: 2,
+      stderr:
+        'tollgate usage reconcile: Prometheus: it has no tokens of vLLM or SGLang in this time with job="none"; does it look at the engines?.\n'
+    })
+  }
+)
 
 t.test('wrong usage is said', async t => {
   const dir = ledger(t)
