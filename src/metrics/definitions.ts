@@ -1,5 +1,7 @@
+import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
+import { POOL_METRICS } from './pool-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
@@ -18,8 +20,21 @@ export interface Definition {
  */
 export const MAX_SERIES = 1_000
 
-/** A histogram has some twenty lines for each label set. */
-const MAX_HISTOGRAMS = 100
+/** A histogram has some twenty lines for each label set: busy teams have one of their own, the rest one together. */
+const MAX_TEAM_HISTOGRAMS = 80
+
+/** Of calls that are at an engine just now: a series goes with the last of them. */
+const MAX_NOW = 200
+
+/** Two ways of leaving, for each of two hundred models. */
+const MAX_DISCONNECTS = 400
+
+/** Few models hear or speak, and not every one reasons. */
+const MAX_SOUND = 200
+const MAX_REASONING = 500
+
+/** Four reasons for each of two hundred teams, `other` and `none`. */
+const MAX_DENIALS = 809
 
 /** As many subjects as may be shown, and `other`. */
 const MAX_TOP_ROWS = 201
@@ -27,7 +42,7 @@ const MAX_TOP_ROWS = 201
 const call = ['team', 'model', 'op'] as const
 const counter = { kind: 'counter' } as const
 const gauge = { kind: 'gauge' } as const
-const histogram = { kind: 'histogram', max: MAX_HISTOGRAMS } as const
+const histogram = { kind: 'histogram', max: MAX_TEAM_HISTOGRAMS } as const
 
 /**
  * Every metric of the gate; those of the process come from the library. `npm run docs` writes config/METRICS.md from it.
@@ -47,27 +62,23 @@ export const METRICS = {
     help: 'Requests that were refused or broken, by the code of the error.',
     labels: ['code']
   },
-  tollgate_request_duration_seconds: {
-    ...histogram,
-    help: 'From the head of a request to the end of its answer, however it ended.',
-    labels: ['model', 'op', 'stream'],
-    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1200]
-  },
-  tollgate_time_to_first_token_seconds: {
-    ...histogram,
-    help: 'From the head of a request for a stream to the first piece of its answer, the wait in the queue included.',
-    labels: ['model', 'pool'],
-    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 7.5, 10, 20, 40, 80, 160]
-  },
+  ...HISTOGRAMS,
   tollgate_inflight_requests: {
     ...gauge,
     help: 'Calls that are at an engine now.',
-    labels: ['pool', 'model', 'stream']
+    labels: ['pool', 'model', 'stream'],
+    max: MAX_NOW
+  },
+  tollgate_inflight_age_requests: {
+    ...gauge,
+    help: 'Those among them that began more than so long ago: 10s, 1m, 5m, 30m, 1h. One of two hours counts in each.',
+    labels: ['over']
   },
   tollgate_client_disconnects_total: {
     ...counter,
     help: 'Callers who left before the end of their answer: before_first_token or streaming.',
-    labels: ['model', 'phase']
+    labels: ['model', 'phase'],
+    max: MAX_DISCONNECTS
   },
   tollgate_stream_interruptions_total: {
     ...counter,
@@ -100,12 +111,14 @@ export const METRICS = {
   tollgate_reasoning_output_tokens_total: {
     ...counter,
     help: 'The part of the output that was reasoning. Do not add it to the output.',
-    labels: call
+    labels: call,
+    max: MAX_REASONING
   },
   tollgate_audio_seconds_total: {
     ...counter,
     help: 'Seconds of sound as engines counted them.',
-    labels: ['team', 'model']
+    labels: ['team', 'model'],
+    max: MAX_SOUND
   },
   tollgate_usage_events_total: {
     ...counter,
@@ -158,7 +171,8 @@ export const METRICS = {
   tollgate_authz_denied_total: {
     ...counter,
     help: 'Calls of good tokens that were not allowed: scope, model, route, unknown_team.',
-    labels: ['team', 'reason']
+    labels: ['team', 'reason'],
+    max: MAX_DENIALS
   },
   tollgate_token_cache_hits_total: { ...counter, help: 'Tokens that were remembered as good.', labels: [] },
   tollgate_token_cache_negative_hits_total: { ...counter, help: 'Tokens that were remembered as bad.', labels: [] },
@@ -182,44 +196,7 @@ export const METRICS = {
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
   ...LIMIT_METRICS,
-
-  tollgate_queue_depth: {
-    ...gauge,
-    help: 'Calls that wait for a place in a pool now, by class.',
-    labels: ['pool', 'class']
-  },
-  tollgate_queue_rejections_total: {
-    ...counter,
-    help:
-      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
-      'busy (every engine asked for a pause).',
-    labels: ['pool', 'class', 'reason']
-  },
-
-  tollgate_upstream_requests_total: {
-    ...counter,
-    help:
-      'Tries at an engine, those that were followed by another included: its status, or how it failed (unreachable, tls, ' +
-      'reset, first_byte, …), or 499 when the caller left before.',
-    labels: ['pool', 'target', 'code']
-  },
-  tollgate_upstream_retries_total: {
-    ...counter,
-    help: 'Tries after which the call was sent once more, by what was wrong with the target.',
-    labels: ['pool', 'target', 'reason']
-  },
-  tollgate_upstream_healthy: { ...gauge, help: '1 while an engine gets calls.', labels: ['pool', 'target'] },
-  tollgate_upstream_circuit_open: {
-    ...gauge,
-    help: '1 while an engine is left out because calls failed.',
-    labels: ['pool', 'target']
-  },
-  tollgate_upstream_active: { ...gauge, help: 'Calls of this gate at an engine now.', labels: ['pool', 'target'] },
-  tollgate_upstream_pending: {
-    ...gauge,
-    help: 'Those among them whose answer has not begun.',
-    labels: ['pool', 'target']
-  },
+  ...POOL_METRICS,
 
   tollgate_config_last_reload_successful: {
     ...gauge,

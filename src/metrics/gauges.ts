@@ -4,6 +4,7 @@ import type { Names } from './names.ts'
 import type { LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
+const AGES = { '10s': 10_000, '1m': 60_000, '5m': 300_000, '30m': 1_800_000, '1h': 3_600_000 }
 const REJECTIONS = ['full', 'share', 'late', 'busy'] as const
 
 /** Makes what reads everything that is not counted by requests: gauges, and counters that a room keeps itself. */
@@ -34,11 +35,16 @@ export function createReader(
   }
 
   function readCalls(): void {
+    const nowMs = around.nowMs()
+    for (const over of Object.keys(AGES)) families.of('tollgate_inflight_age_requests').at(over)
     for (const exchange of around.calls()) {
       const { call, target } = exchange.known
       if (call === undefined || target === undefined) continue
       const stream = String(call.isStream)
       families.of('tollgate_inflight_requests').at(target.pool, models.label(call.model), stream).value++
+      for (const [over, ageMs] of Object.entries(AGES)) {
+        if (nowMs - exchange.startedAtMs > ageMs) families.of('tollgate_inflight_age_requests').at(over).value++
+      }
       if (exchange.firstByteAtMs === null) {
         families.of('tollgate_upstream_pending').at(target.pool, target.origin).value++
       }
@@ -121,6 +127,7 @@ export function createReader(
 /** What is made anew for each reader: what is gone from the configuration is gone here too. */
 const READ = [
   'tollgate_inflight_requests',
+  'tollgate_inflight_age_requests',
   'tollgate_queue_depth',
   'tollgate_budget_used_ratio',
   'tollgate_upstream_healthy',

@@ -13,7 +13,9 @@ export const LIMIT_METRICS = {
     help:
       'Calls that limits refused: rate, tokens, concurrency, budget, too_large, suspended (the team), store (it is away). ' +
       'The policy is none for the last two.',
-    labels: ['team', 'policy', 'reason']
+    labels: ['team', 'policy', 'reason'],
+    // Four for each of two hundred teams.
+    max: 800
   },
   tollgate_budget_used_ratio: {
     kind: 'gauge',

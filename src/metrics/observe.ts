@@ -1,6 +1,7 @@
 import { OPERATIONS } from '../engines/operations.ts'
 import type { GateError } from '../errors.ts'
 import type { Exchange, Target } from '../exchange.ts'
+import type { Ms } from '../time.ts'
 import type { Families } from './families.ts'
 import { OTHER } from './family.ts'
 import { type Names, NONE } from './names.ts'
@@ -30,6 +31,8 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
   const errors = families.of('tollgate_errors_total')
   const duration = families.of('tollgate_request_duration_seconds')
   const firstToken = families.of('tollgate_time_to_first_token_seconds')
+  const perToken = families.of('tollgate_time_per_output_token_seconds')
+  const bodies = families.of('tollgate_request_body_bytes')
   const disconnects = families.of('tollgate_client_disconnects_total')
   const interruptions = families.of('tollgate_stream_interruptions_total')
   const timeouts = families.of('tollgate_timeouts_total')
@@ -56,6 +59,7 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
     duration
       .at(model, op, call?.isStream === true ? 'true' : 'false')
       .observe(secondsBetween(startedAtMs, exchange.endedAtMs ?? startedAtMs))
+    if (exchange.bytesIn > 0 && exchange.upgrade === null) bodies.at(model).observe(exchange.bytesIn)
     if (identity !== undefined) auth.at('ok', issuerOf(identity.iss)).value++
     if (failure !== null) refusal(failure, team, pool)
     if (hasLeft && failure?.code !== 'TOLLGATE_ACCEPT_STALLED')
@@ -64,6 +68,8 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
 
     if (firstByteAtMs !== null && call?.isStream === true) {
       firstToken.at(model, pool).observe(secondsBetween(startedAtMs, firstByteAtMs))
+      const perTokenSec = secondsPerToken(exchange, firstByteAtMs)
+      if (perTokenSec !== null) perToken.at(model, pool).observe(perTokenSec)
     }
     if (failedTries.length > 0) for (const { target, error } of failedTries) failedTry(target, error)
     const isBegun = exchange.status !== null && exchange.status < 400
@@ -110,13 +116,21 @@ function createUsageCounter(families: Families) {
   const cached = families.of('tollgate_cached_input_tokens_total')
   const output = families.of('tollgate_output_tokens_total')
   const reasoning = families.of('tollgate_reasoning_output_tokens_total')
+  const inputs = families.of('tollgate_input_tokens_per_request')
+  const outputs = families.of('tollgate_output_tokens_per_request')
   const audio = families.of('tollgate_audio_seconds_total')
   return ({ usage, ending }: Exchange, team: string, model: string, op: string, pool: string): void => {
     if (usage === null) return
     events.at(pool, usage.source, ending ?? NONE).value++
-    if (usage.inputTokens !== null) input.at(team, model, op).value += usage.inputTokens
+    if (usage.inputTokens !== null) {
+      input.at(team, model, op).value += usage.inputTokens
+      inputs.at(model).observe(usage.inputTokens)
+    }
     if (usage.cachedInputTokens !== null) cached.at(team, model, op).value += usage.cachedInputTokens
-    if (usage.outputTokens !== null) output.at(team, model, op).value += usage.outputTokens
+    if (usage.outputTokens !== null) {
+      output.at(team, model, op).value += usage.outputTokens
+      outputs.at(model).observe(usage.outputTokens)
+    }
     if (usage.reasoningTokens !== null) reasoning.at(team, model, op).value += usage.reasoningTokens
     if (usage.audioSeconds !== null) audio.at(team, model).value += usage.audioSeconds
   }
@@ -125,6 +139,13 @@ function createUsageCounter(families: Families) {
 /** A route that the operator opened is called by its path, which is no label. */
 function opOf(operation: string): string {
   return Object.hasOwn(OPERATIONS, operation) ? operation : 'route'
+}
+
+/** How long each token of a stream took behind the first; null for a stream that cannot tell. */
+function secondsPerToken({ usage, ending, failure, endedAtMs }: Exchange, firstByteAtMs: Ms): number | null {
+  const tokens = usage?.source === 'engine_final' ? (usage.outputTokens ?? 0) : 0
+  if (tokens < 2 || ending !== 'answered' || failure !== null || endedAtMs === null) return null
+  return secondsBetween(firstByteAtMs, endedAtMs) / (tokens - 1)
 }
 
 /** By the wall clock, which may be set back. */

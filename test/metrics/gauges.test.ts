@@ -4,6 +4,7 @@ import { createReader } from '../../src/metrics/gauges.ts'
 import { Names } from '../../src/metrics/names.ts'
 import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroundings.ts'
 import { NO_THRESHOLDS } from '../helpers/callers.ts'
+import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
 import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
 
@@ -95,6 +96,20 @@ t.test('counters that a room keeps itself are told as they stand', async t => {
   t.equal(now.value('tollgate_token_cache_evictions_total'), 1)
   t.equal(now.value('tollgate_token_cache_entries'), 7)
   t.equal(now.value('tollgate_audit_dropped_total'), 9)
+})
+
+t.test('calls that go on for long show by their age, and none is shown too', async t => {
+  let nowMs = 0
+  const read = scene({ calls: () => [exchangeTo({ engine: 'vllm', operation: 'chat' })], nowMs: () => nowMs })
+  const ages = async () => {
+    const series = (await read()).series('tollgate_inflight_age_requests')
+    return series.map(({ labels, value }) => `${labels.over} ${value}`)
+  }
+  t.strictSame(await ages(), ['10s 0', '1m 0', '5m 0', '30m 0', '1h 0'])
+  nowMs = 60_001
+  t.strictSame(await ages(), ['10s 1', '1m 1', '5m 0', '30m 0', '1h 0'])
+  nowMs = 7_200_000
+  t.strictSame(await ages(), ['10s 1', '1m 1', '5m 1', '30m 1', '1h 1'])
 })
 
 t.test('what the gate itself has to do shows', async t => {

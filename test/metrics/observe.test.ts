@@ -154,3 +154,49 @@ t.test('what limits refuse is counted by team, limit and kind', async t => {
     ]
   )
 })
+
+t.test(
+  'how fast a stream is: by the tokens behind the first, where the engine has counted them to the end',
+  async t => {
+    const used = {
+      source: 'engine_final',
+      inputTokens: 1,
+      cachedInputTokens: null,
+      outputTokens: 36,
+      reasoningTokens: null,
+      audioSeconds: null
+    } as const
+    const now = await observed(
+      call({ usage: used }),
+      call({ usage: { ...used, outputTokens: 1 } }),
+      call({ usage: { ...used, source: 'estimated' } }),
+      call({ usage: used, ending: 'client_left' }),
+      call({ usage: used, failure: new GateError('TOLLGATE_FORWARD_FAILED') }),
+      call({ usage: used, firstByteAtMs: null })
+    )
+    const place = { model: 'm', pool: 'p' }
+    t.equal(now.value('tollgate_time_per_output_token_seconds_count', place), 1)
+    t.equal(now.value('tollgate_time_per_output_token_seconds_sum', place), 0.05)
+  }
+)
+
+t.test('how large calls are, in tokens and bytes; what was not counted, or not read, is no call of size 0', async t => {
+  const used = {
+    source: 'engine_final',
+    inputTokens: 1_000,
+    cachedInputTokens: null,
+    outputTokens: null,
+    reasoningTokens: null,
+    audioSeconds: null
+  } as const
+  const now = await observed(
+    call({ bytesIn: 5_000, usage: used }),
+    call({ usage: { ...used, inputTokens: 24, outputTokens: 0 } })
+  )
+  t.equal(now.value('tollgate_request_body_bytes_count', { model: 'm' }), 1)
+  t.equal(now.value('tollgate_request_body_bytes_sum', { model: 'm' }), 5_000)
+  t.equal(now.value('tollgate_input_tokens_per_request_count', { model: 'm' }), 2)
+  t.equal(now.value('tollgate_input_tokens_per_request_sum', { model: 'm' }), 1_024)
+  t.equal(now.value('tollgate_output_tokens_per_request_bucket', { model: 'm', le: '1' }), 1)
+  t.equal(now.value('tollgate_output_tokens_per_request_count', { model: 'm' }), 1)
+})

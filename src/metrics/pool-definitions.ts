@@ -1,0 +1,43 @@
+const counter = { kind: 'counter' } as const
+const gauge = { kind: 'gauge' } as const
+
+/** The metrics of pools, of those who wait for a place there, and of their engines; part of `METRICS`. */
+export const POOL_METRICS = {
+  tollgate_queue_depth: {
+    ...gauge,
+    help: 'Calls that wait for a place in a pool now, by class.',
+    labels: ['pool', 'class']
+  },
+  tollgate_queue_rejections_total: {
+    ...counter,
+    help:
+      'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
+      'busy (every engine asked for a pause).',
+    labels: ['pool', 'class', 'reason']
+  },
+
+  tollgate_upstream_requests_total: {
+    ...counter,
+    help:
+      'Tries at an engine, those that were followed by another included: its status, or how it failed (unreachable, tls, ' +
+      'reset, first_byte, …), or 499 when the caller left before.',
+    labels: ['pool', 'target', 'code']
+  },
+  tollgate_upstream_retries_total: {
+    ...counter,
+    help: 'Tries after which the call was sent once more, by what was wrong with the target.',
+    labels: ['pool', 'target', 'reason']
+  },
+  tollgate_upstream_healthy: { ...gauge, help: '1 while an engine gets calls.', labels: ['pool', 'target'] },
+  tollgate_upstream_circuit_open: {
+    ...gauge,
+    help: '1 while an engine is left out because calls failed.',
+    labels: ['pool', 'target']
+  },
+  tollgate_upstream_active: { ...gauge, help: 'Calls of this gate at an engine now.', labels: ['pool', 'target'] },
+  tollgate_upstream_pending: {
+    ...gauge,
+    help: 'Those among them whose answer has not begun.',
+    labels: ['pool', 'target']
+  }
+} as const
