@@ -72,8 +72,14 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   })
   const bodies = new BodyBudget(() => overload.memoryBytes)
   const isOverloaded = () => overload.level !== 'normal'
-  const authenticator = createAuthenticator({ nowMs, random, log, isOverloaded })
-  const transport = createTransport(first.forward)
+  const authenticator = createAuthenticator({
+    nowMs,
+    random,
+    log,
+    isOverloaded,
+    onVerified: (path, tookMs) => metrics.timings.verified(path, tookMs)
+  })
+  const transport = createTransport(first.forward, (pool, tookMs) => metrics.timings.connected(pool, tookMs))
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
   const limits = openLimits({
     nowMs,
@@ -96,7 +102,13 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
             }
           }
   })
-  const prober = createProber({ ask: transport.ask, nowMs, random, log })
+  const prober = createProber({
+    ask: transport.ask,
+    onAnswered: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
+    nowMs,
+    random,
+    log
+  })
   const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
@@ -174,8 +186,11 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     for (const name of pools.keys()) if (!route.pools.has(name)) pools.delete(name)
     for (const [name, options] of route.pools) {
       const known = pools.get(name)
-      if (known === undefined) pools.set(name, new Pool(options, { nowMs, random, learned: learner.learned, log }))
-      else known.configure(options)
+      if (known !== undefined) known.configure(options)
+      else {
+        const onWaited = metrics.timings.waited
+        pools.set(name, new Pool(options, { nowMs, random, learned: learner.learned, onWaited, log }))
+      }
     }
   }
 

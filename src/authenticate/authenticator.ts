@@ -22,7 +22,9 @@ export interface Authenticator {
 }
 
 /** Makes one that believes nobody yet. */
-export function createAuthenticator(deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded'>): Authenticator {
+export function createAuthenticator(
+  deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded' | 'onVerified'>
+): Authenticator {
   const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
   let isStarted = false
   let followed: { readonly options: AuthenticateOptions; readonly verifier: Verifier } | null = null
@@ -45,7 +47,7 @@ export function createAuthenticator(deps: KeySetDeps & Pick<VerifierDeps, 'isOve
       for (const one of before) if (!known.includes(one)) one.keySet.close()
       if (isStarted) for (const one of known) if (!before.includes(one)) one.keySet.start()
       const keySets = new Map(known.map(one => [one.options.issuer, one.keySet]))
-      const verifier = createVerifier(options, { keySets, nowMs: deps.nowMs, isOverloaded: deps.isOverloaded })
+      const verifier = createVerifier(options, { ...deps, keySets })
       followed = { options, verifier }
       return verifier
     },

@@ -27,6 +27,9 @@ export interface Connection extends Placed {
   readonly home: Connections
 }
 
+/** Told how long a connection of a pool took to be made, TLS included. */
+export type OnConnected = (pool: string, tookMs: Ms) => void
+
 /** Where the connections to all targets rest together: one timer, however many targets there are. */
 export function createResting(): Rest<Connection> {
   return new Rest<Connection>(REST_MS, connection => connection.home.rested(connection))
@@ -42,12 +45,14 @@ export class Connections {
   readonly #connect: buildConnector.connector
   readonly #idle = new Bag<Connection>()
   readonly #resting: Rest<Connection>
+  readonly #onConnected: OnConnected | undefined
   #size = 0
   #isClosed = false
 
-  constructor(target: TargetOptions, resting: Rest<Connection> = createResting()) {
+  constructor(target: TargetOptions, resting: Rest<Connection> = createResting(), onConnected?: OnConnected) {
     this.target = target
     this.#resting = resting
+    this.#onConnected = onConnected
     this.#connect = buildConnector({
       timeout: target.timeouts.connectMs,
       rejectUnauthorized: true,
@@ -79,11 +84,14 @@ export class Connections {
   /** A new connection, whatever idle ones there are: where one had gone stale, others may have too. */
   open(): Connection {
     const client = new Client(this.target.origin, {
-      connect: (options, done) =>
+      connect: (options, done) => {
+        const sinceMs = performance.now()
         this.#connect(options, (...result) => {
           connection.socket = result[1]
+          if (result[0] === null) this.#onConnected?.(this.target.pool, performance.now() - sinceMs)
           done(...result)
-        }),
+        })
+      },
       pipelining: 1,
       // Engines close after 5 s of silence: a second less, so that no request meets a connection that is being closed.
       keepAliveTimeout: 4_000,

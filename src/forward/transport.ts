@@ -5,7 +5,7 @@ import type { Exchange, Target } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
-import { Connections, createResting } from './connections.ts'
+import { Connections, createResting, type OnConnected } from './connections.ts'
 import { failureFrom } from './failures.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
@@ -53,7 +53,7 @@ interface Running extends Placed {
 const RETIRED_MS: Ms = 3_600_000
 
 /** Opens the transport. No connection is made before a request asks for one. */
-export function createTransport(first: ForwardOptions): Transport {
+export function createTransport(first: ForwardOptions, onConnected?: OnConnected): Transport {
   let options = first
   let all: readonly Connections[] = []
   let byPool = new Map<string, Map<string, Connections>>()
@@ -73,7 +73,8 @@ export function createTransport(first: ForwardOptions): Transport {
     const before = all
     options = next
     all = next.targets.map(
-      target => before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target, resting)
+      target =>
+        before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target, resting, onConnected)
     )
     byPool = new Map()
     for (const connections of all) {

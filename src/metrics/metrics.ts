@@ -9,6 +9,7 @@ import { Names, NONE } from './names.ts'
 import { createObserver } from './observe.ts'
 import { createSubjects } from './subjects.ts'
 import type { RunSeen, Surroundings } from './surroundings.ts'
+import { createTimings, type Timings } from './timings.ts'
 
 /** More teams, or models, than these are `other`. */
 const MAX_TEAMS = 200
@@ -20,6 +21,8 @@ export interface Metrics {
   observe(exchange: Exchange): void
   /** A call has waited so long for its limits. @param backend where they are: `memory` or `redis` */
   limited(backend: string, tookMs: Ms): void
+  /** Told how long things took. */
+  readonly timings: Timings
   /** Told of what befalls the ledger. */
   readonly ledger: LedgerCounter
   /** Everything, as it is now. */
@@ -84,6 +87,7 @@ export function createMetrics(around: Surroundings): Metrics {
       count(exchange)
       subjects.observe(exchange)
     },
+    timings: createTimings(families),
     ledger: createLedgerCounter(families, models),
     limited: (backend, tookMs) => limiter.at(backend).observe(tookMs / 1000),
     async scrape(run) {

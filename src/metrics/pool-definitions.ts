@@ -1,4 +1,7 @@
 const counter = { kind: 'counter' } as const
+/** A histogram has some fifteen lines for each label set. */
+const MAX_HISTOGRAMS = 50
+
 const gauge = { kind: 'gauge' } as const
 
 /** The metrics of pools, of those who wait for a place there, and of their engines; part of `METRICS`. */
@@ -7,6 +10,13 @@ export const POOL_METRICS = {
     ...gauge,
     help: 'Calls that wait for a place in a pool now, by class.',
     labels: ['pool', 'class']
+  },
+  tollgate_queue_wait_seconds: {
+    kind: 'histogram',
+    help: 'How long calls waited for a place, of those that had to, also when they got none or their callers left meanwhile.',
+    labels: ['pool', 'class'],
+    max: MAX_HISTOGRAMS,
+    buckets: [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300]
   },
   tollgate_queue_rejections_total: {
     ...counter,
@@ -39,5 +49,19 @@ export const POOL_METRICS = {
     ...gauge,
     help: 'Those among them whose answer has not begun.',
     labels: ['pool', 'target']
+  },
+  tollgate_upstream_connect_seconds: {
+    kind: 'histogram',
+    help: 'How long connections to engines took to be made, TLS included; those that failed and WebSockets are none.',
+    labels: ['pool'],
+    max: MAX_HISTOGRAMS,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+  },
+  tollgate_upstream_health_check_seconds: {
+    kind: 'histogram',
+    help: 'How long the answer of an engine took when the gate asked whether it is well; 5 s and more are none.',
+    labels: ['pool'],
+    max: MAX_HISTOGRAMS,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
   }
 } as const

@@ -6,7 +6,7 @@ import { leastLoaded, nextInTurn, ofSession } from './balance.ts'
 import { RetryBudget } from './budget.ts'
 import { type Entry, type LeasePool, PoolLease } from './lease.ts'
 import type { PoolOptions } from './options.ts'
-import { Queue } from './queue.ts'
+import { Queue, type QueueDeps } from './queue.ts'
 import { TargetState } from './target-state.ts'
 
 /** What a pool needs of its surroundings. */
@@ -16,6 +16,8 @@ export interface PoolDeps {
   readonly random: () => number
   /** The models that the pool's engines said they serve, or null before they have said so. */
   readonly learned: (pool: string) => readonly string[] | null
+  /** Told how long each call waited for a place, however that ended. */
+  readonly onWaited?: QueueDeps['onWaited']
   readonly log: { warn(facts: object, message: string): void; info(facts: object, message: string): void }
 }
 
@@ -38,7 +40,7 @@ export class Pool implements LeasePool {
 
   constructor(options: PoolOptions, deps: PoolDeps) {
     this.name = options.name
-    this.queue = new Queue(options.queue, { pool: options.name, nowMs: deps.nowMs })
+    this.queue = new Queue(options.queue, { ...deps, pool: options.name })
     this.#options = options
     this.#deps = deps
     this.configure(options)

@@ -15,6 +15,8 @@ export interface ProbeAnswer {
 export interface ProberInit {
   /** Asks a target with GET; rejects when it does not answer in time, with a fault of the gate when it cannot be asked. */
   readonly ask: (target: TargetState['target'], path: string) => Promise<ProbeAnswer>
+  /** Told how long an engine took to answer whether it is well. */
+  readonly onAnswered?: ((pool: string, tookMs: Ms) => void) | undefined
   readonly nowMs: NowMs
   readonly random: () => number
   readonly log: {
@@ -102,8 +104,10 @@ class Round {
 
   /** Null when the gate could not ask. */
   async #isWell({ path, wants }: Signals['health']): Promise<boolean | null> {
+    const askedAtMs = performance.now()
     try {
       const { status, body } = await this.#init.ask(this.#state.target, path)
+      this.#init.onAnswered?.(this.pool.name, performance.now() - askedAtMs)
       this.#noteKey(status)
       if (wants === 'any' || status === 401 || status === 403) return status < 500
       return status === 200 && (wants === 'ok' || isHealthy(body))

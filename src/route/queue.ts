@@ -12,6 +12,15 @@ export interface QueueOptions {
   readonly timeoutMs: Ms
 }
 
+/** What a queue needs of its surroundings. */
+export interface QueueDeps {
+  /** For the log. */
+  readonly pool: string
+  readonly nowMs: NowMs
+  /** Told how long each one waited, however that ended. */
+  readonly onWaited?: ((pool: string, among: Class, tookMs: Ms) => void) | undefined
+}
+
 /** Something that waits. */
 interface Waiter<Asker, Place> {
   readonly asker: Asker
@@ -40,15 +49,16 @@ export class Queue<Asker extends Party, Place> {
   capacity = Number.POSITIVE_INFINITY
   readonly #pool: string
   readonly #nowMs: NowMs
+  readonly #onWaited: QueueDeps['onWaited']
   /** By rank; those that nobody has used are not there. */
   readonly #lanes: (Lane<Waiter<Asker, Place>> | undefined)[] = CLASSES.map(() => undefined)
   #size = 0
 
-  /** @param pool for the log */
-  constructor(options: QueueOptions, { pool, nowMs }: { readonly pool: string; readonly nowMs: NowMs }) {
+  constructor(options: QueueOptions, { pool, nowMs, onWaited }: QueueDeps) {
     this.options = options
     this.#pool = pool
     this.#nowMs = nowMs
+    this.#onWaited = onWaited
   }
 
   /** How many wait now. */
@@ -96,6 +106,7 @@ export class Queue<Asker extends Party, Place> {
     }
     if (waiting === 0) this.#isServed(lane)
     return new Promise((resolve, reject) => {
+      const sinceMs = performance.now()
       let place: Waiting<Waiter<Asker, Place>> | null = null
       const clock = setTimeout(() => {
         leave()
@@ -107,6 +118,7 @@ export class Queue<Asker extends Party, Place> {
         place = null
         this.#size--
         clearTimeout(clock)
+        this.#onWaited?.(this.#pool, asker.class, performance.now() - sinceMs)
       }
       place = lane.join(asker, { asker, resolve, reject, leave })
       this.#size++

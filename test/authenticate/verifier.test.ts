@@ -431,3 +431,24 @@ t.test('V30, V25: keys that are not to be had are not the fault of the token', a
   )
   t.equal(await outcome(verify, await issuer.sign()), 'keys_unavailable')
 })
+
+t.test(
+  'how long a token took is told: once when it was verified, good or bad, and whenever it is remembered',
+  async t => {
+    const { issuer, clock, keySets, options } = await fixture(t)
+    const told: string[] = []
+    const { verify } = createVerifier(
+      { issuers: [options], cache: { maxEntries: 10, maxTtlMs: 60_000 } },
+      { keySets, nowMs: clock.nowMs, isOverloaded, onVerified: (path, tookMs) => told.push(`${path} ${tookMs >= 0}`) }
+    )
+    const token = await issuer.sign()
+    await Promise.all([verify(token), verify(token)])
+    t.strictSame(told, ['verify true'], 'two that come at once are one verification')
+    await verify(token)
+    t.strictSame(told, ['verify true', 'cache true'])
+    const forged = `${token.slice(0, -8)}AAAAAAAA`
+    t.equal(await outcome(verify, forged), 'bad_signature')
+    t.equal(await outcome(verify, forged), 'bad_signature')
+    t.strictSame(told, ['verify true', 'cache true', 'verify true'], 'what is remembered as bad takes no time')
+  }
+)

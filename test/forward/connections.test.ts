@@ -1,10 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { type Connection, Connections } from '../../src/forward/connections.ts'
+import { type Connection, Connections, createResting, type OnConnected } from '../../src/forward/connections.ts'
+import { freePort } from '../helpers/gate-process.ts'
 import { rested } from '../helpers/rested.ts'
 
-async function fixture(t: Test) {
+async function fixture(t: Test, onConnected?: OnConnected) {
   const sockets = new Set<Socket>()
   const server = createServer((_request, response) => response.end('{}'))
   server.on('connection', socket => sockets.add(socket))
@@ -13,7 +14,7 @@ async function fixture(t: Test) {
     server.closeAllConnections()
     server.close()
   })
-  const connections = new Connections({
+  const target = {
     pool: 'p',
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     apiKey: null,
@@ -21,7 +22,8 @@ async function fixture(t: Test) {
     cert: null,
     key: null,
     timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000, totalMs: 1000 }
-  })
+  }
+  const connections = new Connections(target, createResting(), onConnected)
   t.teardown(() => connections.close())
   const use = async (connection: Connection) => {
     const { body } = await connection.client.request({ method: 'GET', path: '/' })
@@ -118,4 +120,23 @@ t.test('after the close nothing is kept, and what is given back ends', async t =
   t.equal(connections.size, 1)
   connections.giveBack(busy)
   t.equal(connections.size, 0)
+})
+
+t.test('how long it took is told once for each connection, not for calls on it, nor for one that failed', async t => {
+  const told: string[] = []
+  const { connections, use } = await fixture(t, (pool, tookMs) => told.push(`${pool} ${tookMs > 0}`))
+  const connection = connections.take()
+  await use(connection)
+  await use(connection)
+  t.strictSame(told, ['p true'])
+  await use(connections.open())
+  t.strictSame(told, ['p true', 'p true'])
+  const dead = new Connections(
+    { ...connections.target, origin: `http://127.0.0.1:${await freePort()}` },
+    createResting(),
+    () => told.push('dead')
+  )
+  t.teardown(() => dead.close())
+  await t.rejects(use(dead.take()))
+  t.equal(told.length, 2)
 })

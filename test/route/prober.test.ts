@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Engine } from '../../src/engines/table.ts'
 import { createProber, type ProbeAnswer } from '../../src/route/prober.ts'
+import type { Ms } from '../../src/time.ts'
 import { ANYBODY, poolOf, poolOptions } from '../helpers/pools.ts'
 
 /** A prober of one pool whose engines answer as the test says; resolves `asked` at each question. */
@@ -12,6 +13,7 @@ function scene(
 ) {
   const log: string[] = []
   const asked: string[] = []
+  const took: Ms[] = []
   let wake = () => {}
   const note = (_facts: object, message: string) => log.push(message)
   const pool = poolOf(poolOptions('p', origins, { engine, health: { everyMs: 1, fall: 2, rise: 2 } }), {
@@ -24,6 +26,9 @@ function scene(
       setImmediate(() => wake())
       if (answer instanceof Error) throw answer
       return answer
+    },
+    onAnswered: (pool, tookMs) => {
+      if (pool === 'p') took.push(tookMs)
     },
     nowMs: () => 0,
     random: () => 0,
@@ -43,7 +48,7 @@ function scene(
       })
     }
   }
-  return { pool, prober, log, asked, until }
+  return { pool, prober, log, asked, took, until }
 }
 
 const ok = (body = '') => ({ status: 200, body })
@@ -114,4 +119,17 @@ t.test('targets that are gone are not asked any more, new ones are', async t => 
   const before = s.asked.length
   await s.until(() => s.asked.length > before + 10)
   t.notOk(s.asked.slice(before).some(path => path.startsWith('http://a')))
+})
+
+t.test('how long engines took is told of every answer about their health, and of none that did not come', async t => {
+  const s = scene(t, 'sglang', (origin, path) => {
+    if (origin === 'http://b') return new Error('refused')
+    return path === '/ping' ? ok() : ok('{"loads":[]}')
+  })
+  await s.until(() => s.asked.filter(url => url === 'http://b/ping').length >= 2)
+  await s.until(() => s.asked.filter(url => url === 'http://a/ping').length >= 3)
+  // The last question may not be answered yet.
+  const answered = s.asked.filter(url => url === 'http://a/ping').length
+  t.ok(s.took.length === answered || s.took.length === answered - 1, `${s.took.length} of ${answered}`)
+  t.ok(s.took.every(ms => ms >= 0))
 })

@@ -259,3 +259,29 @@ t.test('where nobody ever waits nothing is counted', async t => {
   t.equal(q.begin(asker('a')), null)
   t.equal(q.laneOf('default').teams, 0)
 })
+
+t.test('how long each one waited is told once, whether it got a place, gave up, or its caller left', async t => {
+  const told: string[] = []
+  const q = new Queue<Asker, string>(
+    { size: 100, perTeam: 100, timeoutMs: 20 },
+    {
+      pool: 'p',
+      nowMs: () => 0,
+      onWaited: (pool, among, tookMs) => told.push(`${pool} ${among} ${tookMs >= 0 && Number.isFinite(tookMs)}`)
+    }
+  )
+  const placed = q.wait(asker('a', { among: 'bulk' }), stays)
+  give(q, 1)
+  t.equal(await placed, 'a')
+  t.strictSame(told, ['p bulk true'])
+  void q.wait(asker('b', { among: 'interactive' }), leave => {
+    leave()
+    leave()
+  })
+  t.strictSame(told, ['p bulk true', 'p interactive true'])
+  await t.rejects(q.wait(asker('c'), stays), { code: 'TOLLGATE_ROUTE_LATE' })
+  t.strictSame(told, ['p bulk true', 'p interactive true', 'p default true'])
+  q.options = { size: 0, perTeam: 0, timeoutMs: 20 }
+  await t.rejects(q.wait(asker('d'), stays), { code: 'TOLLGATE_ROUTE_FULL' })
+  t.equal(told.length, 3, 'who is turned away has not waited')
+})
