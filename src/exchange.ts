@@ -202,6 +202,8 @@ export class Exchange {
   failedTries: readonly FailedTry[] = NONE
   /** The error that refused or broke the request, with its private detail. */
   failure: GateError | null = null
+  /** A stopwatch in one number: below zero while it runs, and then what of the monotonic clock is not the gate's own time. */
+  #ownMs: Ms = -performance.now()
   #client: Client | undefined
   #identity: Identity | undefined
   #call: Call | undefined
@@ -245,6 +247,24 @@ export class Exchange {
   }
   set target(value: Target) {
     this.#target = value
+  }
+
+  /**
+   * The gate's own time with the call: from its head to its first going out, without what it waited for others. Null for one
+   * that has not gone out.
+   */
+  get ownMs(): Ms | null {
+    return this.#ownMs < 0 ? null : this.#ownMs
+  }
+
+  /** It has waited so long for a place, or for what gates share. */
+  waited(tookMs: Ms): void {
+    if (this.#ownMs < 0) this.#ownMs -= tookMs
+  }
+
+  /** It is on its way to an engine. What it does from now on is not counted. */
+  wentOut(): void {
+    if (this.#ownMs < 0) this.#ownMs = Math.max(0, this.#ownMs + performance.now())
   }
 
   /** For the way out, which runs whatever happened on the way in. */

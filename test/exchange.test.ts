@@ -15,3 +15,18 @@ t.test('the way out reads what is known, whatever happened', async t => {
   t.equal(exchange.target.pool, 'p')
   t.equal(exchange.known.target?.origin, 'http://gpu1:8000')
 })
+
+t.test('the own time of the gate goes from the head to the first going out, and waits are not part of it', async t => {
+  const beforeMs = performance.now()
+  const exchange = new Exchange({ id: 'r', startedAtMs: 0, method: 'GET', path: '/' })
+  const openedMs = performance.now()
+  while (performance.now() - openedMs < 5);
+  exchange.waited(3)
+  t.equal(exchange.ownMs, null, 'it is not out yet')
+  exchange.wentOut()
+  const ownMs = exchange.ownMs ?? Number.NaN
+  t.ok(ownMs >= 2 && ownMs <= performance.now() - beforeMs - 3, String(ownMs))
+  exchange.waited(100)
+  exchange.wentOut()
+  t.equal(exchange.ownMs, ownMs, 'what comes later does not count')
+})

@@ -57,11 +57,13 @@ export default fp<ForwardPluginOptions>(
             refuse: error => void reply.send(error),
             takeOver: () => void reply.hijack()
           })
+          exchange.wentOut()
           return
         }
         const send = (onTaken: () => void) => {
           exchange.attempts++
           transport.relay({ ...way, refuse, takeOver: () => take(onTaken), farewell }, request.headers)
+          exchange.wentOut()
         }
         const take = (onTaken: () => void) => {
           onTaken()

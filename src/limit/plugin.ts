@@ -41,8 +41,15 @@ export default fp<LimitPluginOptions>(
         else done(error)
       }
       const verdict = limiterOf(exchange).admit(exchange)
-      if (verdict instanceof Promise) verdict.then(enter, done)
-      else enter(verdict)
+      if (!(verdict instanceof Promise)) {
+        enter(verdict)
+        return
+      }
+      const askedAtMs = performance.now()
+      verdict.then(found => {
+        exchange.waited(performance.now() - askedAtMs)
+        enter(found)
+      }, done)
     })
   },
   { name: 'tollgate-limit', dependencies: ['tollgate-authorize'] }

@@ -4,6 +4,9 @@ const MAX_PLACES = 100
 /** So many has what is told of models, or of their speed: fewer, so that all series together stay below their bound. */
 const MAX_MODELS = 50
 
+/** Operations that go to an engine, and `route`. */
+const MAX_OPERATIONS = 20
+
 /** From 1 to 1,048,576 tokens, each bound four times the last. */
 const TOKENS = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576]
 
@@ -33,6 +36,16 @@ export const HISTOGRAMS = {
       'end and whose tokens the engine has counted; a caller who reads slowly makes it longer.',
     labels: ['model', 'pool'],
     buckets: [0.001, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5]
+  },
+  tollgate_gateway_overhead_seconds: {
+    ...histogram,
+    max: MAX_OPERATIONS,
+    help:
+      "The gate's own time with calls that went to an engine: from the head of the request to the call going out, without the " +
+      'wait for a place in the queue and for the store of limits. The time in which the body came is part of it, and the keys ' +
+      'of an issuer that were waited for; the connection to the engine, and whatever comes after, is not.',
+    labels: ['op'],
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
   },
   tollgate_input_tokens_per_request: {
     ...histogram,

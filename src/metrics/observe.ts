@@ -32,6 +32,7 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
   const duration = families.of('tollgate_request_duration_seconds')
   const firstToken = families.of('tollgate_time_to_first_token_seconds')
   const perToken = families.of('tollgate_time_per_output_token_seconds')
+  const overhead = families.of('tollgate_gateway_overhead_seconds')
   const bodies = families.of('tollgate_request_body_bytes')
   const disconnects = families.of('tollgate_client_disconnects_total')
   const interruptions = families.of('tollgate_stream_interruptions_total')
@@ -64,6 +65,8 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
     if (failure !== null) refusal(failure, team, pool)
     if (hasLeft && failure?.code !== 'TOLLGATE_ACCEPT_STALLED')
       disconnects.at(model, firstByteAtMs === null ? 'before_first_token' : 'streaming').value++
+    const { ownMs } = exchange
+    if (ownMs !== null) overhead.at(op).observe(ownMs / 1000)
     if (target === undefined || exchange.attempts === 0) return
 
     if (firstByteAtMs !== null && call?.isStream === true) {

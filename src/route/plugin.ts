@@ -34,9 +34,17 @@ export default fp<RoutePluginOptions>(
           exchange.target = lease.target
           done()
         }
-        if (!(entered instanceof Promise)) enter(entered)
-        // A place that comes when the caller has just left is nobody's.
-        else entered.then(lease => (exchange.endedAtMs === null ? enter(lease) : lease.release()), done)
+        if (!(entered instanceof Promise)) {
+          enter(entered)
+          return
+        }
+        const sinceMs = performance.now()
+        entered.then(lease => {
+          exchange.waited(performance.now() - sinceMs)
+          // A place that comes when the caller has just left is nobody's.
+          if (exchange.endedAtMs === null) enter(lease)
+          else lease.release()
+        }, done)
         return
       }
       const body = JSON.stringify(answer)

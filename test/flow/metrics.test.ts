@@ -215,41 +215,6 @@ t.test('who was believed, who was not and why, and what the memory of tokens did
   t.ok((now.value('tollgate_jwks_last_success_timestamp_seconds', { issuer: 'corp' }) ?? 0) > 1_600_000_000)
 })
 
-t.test('where the time of calls goes: tokens, the wait for a place, connections and questions to engines', async t => {
-  const w = await world(t, {
-    yaml: at => poolsYaml({ p: 'max_inflight: 1' })(at).replace('every: 1h', 'every: 1s')
-  })
-  const token = await w.issuer.sign()
-  const ask = () => w.ask(CHAT, { token, body: { model: 'p', messages: [] } })
-  await w.engine.script({ kind: 'held' })
-  const first = ask()
-  await w.engine.waitFor('request', 1)
-  const second = ask()
-  let now = await scrapeOf(w)
-  while (now.value('tollgate_queue_depth', { pool: 'p', class: 'default' }) !== 1) {
-    await new Promise(resolve => setImmediate(resolve))
-    now = await scrapeOf(w)
-  }
-  t.strictSame(now.series('tollgate_queue_wait_seconds_count'), [], 'the first did not wait, the second does still')
-  t.equal(now.value('tollgate_inflight_age_requests', { over: '1h' }), 0)
-  await w.engine.release()
-  await first
-  await w.engine.waitFor('request', 2)
-  await w.engine.release()
-  await second
-  await w.audits(2)
-  now = await scrapeOf(w)
-  t.equal(now.value('tollgate_queue_wait_seconds_count', { pool: 'p', class: 'default' }), 1)
-  t.equal(now.value('tollgate_auth_seconds_count', { path: 'verify' }), 1)
-  t.equal(now.value('tollgate_auth_seconds_count', { path: 'cache' }), 1)
-  t.ok((now.value('tollgate_upstream_connect_seconds_count', { pool: 'p' }) ?? 0) >= 1)
-  t.equal(now.value('tollgate_request_body_bytes_count', { model: 'p' }), 2)
-  while (now.sum('tollgate_upstream_health_check_seconds_count', { pool: 'p' }) === 0) {
-    await new Promise(resolve => setTimeout(resolve, 20))
-    now = await scrapeOf(w)
-  }
-})
-
 t.test('tokens are counted as the engine counted them, by team, model and operation', async t => {
   const w = await world(t, { yaml: poolsYaml({ p: '' }) })
   const usage = { prompt_tokens: 11, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 } }

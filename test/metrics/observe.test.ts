@@ -200,3 +200,13 @@ t.test('how large calls are, in tokens and bytes; what was not counted, or not r
   t.equal(now.value('tollgate_output_tokens_per_request_bucket', { model: 'm', le: '1' }), 1)
   t.equal(now.value('tollgate_output_tokens_per_request_count', { model: 'm' }), 1)
 })
+
+t.test('the own time of the gate is told of calls that went out, whatever came of them', async t => {
+  const [out, left] = [call(), call({ ending: 'client_left', status: null, firstByteAtMs: null })]
+  out.wentOut()
+  left.wentOut()
+  const now = await observed(out, left, call({ attempts: 0, failure: new GateError('TOLLGATE_LIMIT_RATE') }))
+  t.equal(now.value('tollgate_gateway_overhead_seconds_count', { op: 'chat' }), 2)
+  const told = now.value('tollgate_gateway_overhead_seconds_sum', { op: 'chat' })
+  t.equal(told, (out.ownMs ?? 0) / 1000 + (left.ownMs ?? 0) / 1000)
+})
