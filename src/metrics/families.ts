@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from '@prometheus-io/client'
+import { Buckets, type Sample } from './buckets.ts'
 import { type Definition, MAX_SERIES, METRICS, type MetricName, type ValuesOf } from './definitions.ts'
 import { Family } from './family.ts'
 
@@ -8,21 +9,16 @@ export interface Tally {
   value: number
 }
 
-/** One series of a histogram. */
-export interface Timing {
-  observe(value: number): void
-}
-
-type ChildOf<N extends MetricName> = (typeof METRICS)[N]['kind'] extends 'histogram' ? Timing : Tally
+type ChildOf<N extends MetricName> = (typeof METRICS)[N]['kind'] extends 'histogram' ? Buckets : Tally
 
 /** The series of a metric. */
 export type FamilyOf<N extends MetricName> = Family<ValuesOf<N>, ChildOf<N>>
 
-type AnyFamily = Family<readonly string[], Tally | Timing>
+type AnyFamily = Family<readonly string[], Tally | Buckets>
 
 /**
- * Every metric of the gate and its series. A counter is a number that is added to; the library, which finds a series by a
- * text of all its labels, hears of it when somebody asks.
+ * Every metric of the gate and its series. A counter is a number that is added to, a histogram a row of them; the library,
+ * which finds a series by a text of all its labels, hears of them when somebody asks.
  */
 export class Families {
   readonly #registry = new Registry()
@@ -71,13 +67,14 @@ export class Families {
       this.of('tollgate_metric_series_dropped_total').at(name).value++
     }
     if (kind === 'histogram') {
-      const histogram = new Histogram({ ...init, buckets: [...buckets] })
-      return new Family({
+      const family = new Family<readonly string[], Buckets>({
         max,
         onFolded,
-        make: values => histogram.labels(labelsOf(values)),
-        onForgotten: values => histogram.remove(labelsOf(values))
+        make: values => new Buckets(labelsOf(values), buckets)
       })
+      if (labels.length === 0) family.expect()
+      this.#registry.registerMetric(readable(name, help, family))
+      return family
     }
     const metric = kind === 'counter' ? new Counter(init) : new Gauge(init)
     const family = new Family<readonly string[], Tally>({
@@ -91,4 +88,22 @@ export class Families {
     })
     return family
   }
+}
+
+/** A histogram of ours, as the registry reads it. */
+function readable(name: string, help: string, family: Family<readonly string[], Buckets>): Metric {
+  const metric = {
+    name,
+    help,
+    type: 'histogram',
+    aggregator: 'sum',
+    // At once, although it is awaited: what is forgotten behind the call is told still.
+    async get() {
+      const values: Sample[] = []
+      for (const series of family.all()) series.tell(name, values)
+      return { name, help, type: 'histogram', aggregator: 'sum', values }
+    }
+  }
+  // The library's type names its own classes; it asks a metric for no more than this.
+  return metric as unknown as Metric
 }

@@ -19,7 +19,6 @@ export class Family<Values extends readonly string[], Child> {
   readonly #max: number
   readonly #make: (values: Values) => Child
   readonly #onFolded: () => void
-  readonly #onForgotten: ((values: Values) => void) | undefined
   #root: Node<Child> = { next: new Map(), child: null }
   #entries: Entry<Values, Child>[] = []
   #other: Child | null = null
@@ -30,12 +29,10 @@ export class Family<Values extends readonly string[], Child> {
     readonly make: (values: Values) => Child
     /** Told of every look-up that ended at `other` for want of room. */
     readonly onFolded: () => void
-    readonly onForgotten?: (values: Values) => void
   }) {
     this.#max = init.max
     this.#make = init.make
     this.#onFolded = init.onFolded
-    this.#onForgotten = init.onForgotten
   }
 
   get size(): number {
@@ -65,7 +62,6 @@ export class Family<Values extends readonly string[], Child> {
     this.#entries = []
     for (const entry of before) {
       if (isKept(entry.values)) this.#place(entry)
-      else this.#onForgotten?.(entry.values)
     }
   }
 
