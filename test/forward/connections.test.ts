@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type Connection, Connections, createResting, type OnConnected } from '../../src/forward/connections.ts'
-import { freePort } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { rested } from '../helpers/rested.ts'
 
 async function fixture(t: Test, onConnected?: OnConnected) {
