@@ -1,9 +1,9 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
 import { createClock } from '../helpers/clock.ts'
 import { startFaultProxy } from '../helpers/fault-proxy.ts'
 import { type Fleet, type FleetAnswer, fleet } from '../helpers/fleet.ts'
-import { openRaw } from '../helpers/raw.ts'
 import { rested } from '../helpers/rested.ts'
 
 /** So seldom that it does not happen: what is known of engines comes from calls alone. */
@@ -120,10 +120,11 @@ t.test('an engine that takes no connections costs its callers a moment, not thei
     engine: () => ({ backlog: 1 })
   })
   f.engines[0]?.freeze()
-  // Its queue is full, so that the kernel answers nobody: as with a machine that is gone.
+  // Its queue of two is full, whoever stands there already, so that the kernel answers nobody: as with a machine that is gone.
   const port = f.engines[0]?.port ?? 0
-  const fill = [await openRaw(port), await openRaw(port), ...[1, 2, 3].map(() => connect(port, '127.0.0.1'))]
+  const fill = Array.from({ length: 5 }, () => connect(port, '127.0.0.1'))
   for (const socket of fill) socket.on('error', () => {})
+  await Promise.race(fill.map(socket => once(socket, 'connect')))
   const answers = await Promise.all(Array.from({ length: 9 }, () => f.call()))
   t.ok(answers.every(({ status, engine }) => status === 200 && engine !== 0))
   await f.says('an engine is left out', 'TOLLGATE_FORWARD_CONNECT', 'UND_ERR_CONNECT_TIMEOUT')
