@@ -44,10 +44,11 @@ export interface World {
   readonly metrics: Pick<Metrics, 'scrape' | 'watchProcess'>
   /**
    * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
-   * what is known of engines stay where nothing of theirs changed. The listeners and the audit log are not followed.
+   * what is known of engines stay where nothing of theirs changed. What is opened once is not followed: the listeners, the
+   * audit log, the ledger with its sinks, and the store.
    */
   follow(config: Config): void
-  /** Begins to fetch keys, to learn models and to ask after engines. Returns at once. */
+  /** Begins to fetch keys, to learn models, to ask after engines, and whatever else goes on beside calls. Returns at once. */
   start(): void
   /** Resolves when every key set has keys and every learned pool its models; may never. */
   ready(): Promise<void>

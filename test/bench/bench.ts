@@ -200,11 +200,12 @@ async function benchCosts(
 ): Promise<void> {
   const { token, rounds, requests, note } = of
   const costs = await prepareCosts(scene)
-  const bare = await costs.start(NOTHING)
   const calls = (peer: Peer) => measure(peer, () => loadRequests(peer.port, token, { connections: 32, requests }))
   const streams = (peer: Peer) =>
     measure(peer, () => loadStreams(peer.port, token, { streams: STREAMS, events: EVENTS }))
+  let bare: Peer | null = null
   try {
+    bare = await costs.start(NOTHING)
     await calls(bare)
     for (const part of costs.parts) {
       if (part === NOTHING) continue
@@ -227,7 +228,7 @@ async function benchCosts(
       }
     }
   } finally {
-    await bare.stop()
+    await bare?.stop()
     costs.stop()
   }
 }
