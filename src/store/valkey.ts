@@ -72,16 +72,15 @@ export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COM
 
   return {
     open: () => void client.connect().catch(() => {}),
-    async run(script, keys, args) {
+    run(script, keys, args) {
       const rest = [keys.length, ...keys, ...args] as const
-      const late = () => new StoreLate(script.name, commandMs)
-      try {
-        return await deadlines.await(client.evalsha(digestOf(script), ...rest), late)
-      } catch (err) {
+      const answer = client.evalsha(digestOf(script), ...rest).catch((err: unknown) => {
         // A store that was started anew knows no script, and proxies before one know no digests.
         if (!(err instanceof Error) || !/NOSCRIPT|unknown command/i.test(err.message)) throw err
-        return await deadlines.await(client.eval(script.text, ...rest), late)
-      }
+        return client.eval(script.text, ...rest)
+      })
+      // One limit for both: a caller waits for it.
+      return deadlines.await(answer, () => new StoreLate(script.name, commandMs))
     },
     async close() {
       const { promise, resolve } = Promise.withResolvers<void>()

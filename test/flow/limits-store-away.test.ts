@@ -19,11 +19,13 @@ store: { url: "${server.url}" }`
     const tookMs: number[] = []
     let calls = 0
     let isOver = false
+    // What a gate's first calls cost has nothing to do with its store.
+    let isWarm = false
     const caller = async (gate: OneOfGates) => {
       while (!isOver) {
         const beganAt = performance.now()
         const { status } = await gate.chat()
-        tookMs.push(performance.now() - beganAt)
+        if (isWarm) tookMs.push(performance.now() - beganAt)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         calls++
       }
@@ -34,6 +36,7 @@ store: { url: "${server.url}" }`
       await until(() => calls >= from + count)
     }
     await more(50)
+    isWarm = true
     await server.kill()
     for (const gate of gates) await gate.process.says('the store of limits is away')
     await more(100)
@@ -58,7 +61,11 @@ store: { url: "${server.url}" }`
     t.strictSame([...statuses.keys()], [200])
     tookMs.sort((a, b) => a - b)
     const at = (share: number) => (tookMs[Math.floor((tookMs.length - 1) * share)] ?? 0).toFixed(0)
-    t.comment(`${calls} calls of ${at(0.5)} ms, at most ${at(1)} ms, with the store killed, started again and frozen`)
+    t.comment(
+      `${tookMs.length} calls of ${at(0.5)} ms, at most ${at(1)} ms, with the store killed, started again, frozen`
+    )
+    // The store has 50 ms to answer. What is more than that is how busy the machine is, and a hang is more than any of it.
+    t.ok((tookMs.at(-1) ?? 0) < 1_000)
     for (const gate of gates) await until(async () => (await gate.status()).store === 'there')
     const { connection } = await connected(t, server)
     const ask = (text: string, key: string) => connection.run({ name: text, text }, [key], [])

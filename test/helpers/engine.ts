@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Test } from 'tap'
 import { startDouble } from './double.ts'
 import type { EngineEvent, EngineOptions, Received, Script } from './engine-main.ts'
@@ -22,8 +23,9 @@ export interface EngineDouble {
   connections(): Promise<number>
   /** How often it was asked for its health or its load. */
   probes(): Promise<number>
-  /** Lets the process stand still, and go on. */
-  freeze(): void
+  /** Lets the process stand still; resolves when it does. */
+  freeze(): Promise<void>
+  /** Lets it go on. */
   thaw(): void
   /** Ends the process at once; resolves when it is gone. */
   kill(): Promise<void>
@@ -49,7 +51,10 @@ export async function startEngine(t: Pick<Test, 'teardown'>, options: EngineOpti
     tell: async load => {
       await ask('load', load)
     },
-    freeze: () => process.kill(pid, 'SIGSTOP'),
+    freeze: async () => {
+      process.kill(pid, 'SIGSTOP')
+      while (!/\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'))) await new Promise(setImmediate)
+    },
     thaw: () => process.kill(pid, 'SIGCONT'),
     requests: async () => (await ask('requests')) as readonly Received[],
     connections: async () => (await ask('connections')) as number,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 
 /** Below where the kernel takes the ports of connections from: between asking and listening, nobody is given them. */
@@ -19,4 +20,17 @@ export async function freePort(): Promise<number> {
     await new Promise(resolve => server.close(resolve))
     return port
   }
+}
+
+/**
+ * How many connections a listener on loopback has not taken yet. Its queue is full with one more than its backlog (proc(5),
+ * net/tcp: `rx_queue` of a socket that listens).
+ */
+export async function waitingAt(port: number): Promise<number> {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  for (const row of (await readFile('/proc/net/tcp', 'utf8')).split('\n')) {
+    const [, address, , state, queues] = row.trim().split(/\s+/)
+    if (address === local && state === '0A') return Number.parseInt(queues?.split(':')[1] ?? '0', 16)
+  }
+  return 0
 }
