@@ -14,8 +14,9 @@ import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
+import { keysCheck, limitsCheck, loadCheck, sinkCheck } from './checks.ts'
 import type { Config } from './config/load.ts'
-import { createShipping, type SinkStatus } from './export/shipping.ts'
+import { createShipping } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
@@ -82,15 +83,16 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   })
   const transport = createTransport(first.forward, (pool, tookMs) => metrics.timings.connected(pool, tookMs))
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const store =
+    first.store === null ? null : { isCluster: first.store.isCluster, connection: connectStore(first.store) }
   const limits = openLimits({
     nowMs,
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing:
-      first.store === null
+      store === null
         ? null
         : {
-            isCluster: first.store.isCluster,
-            connection: connectStore(first.store),
+            ...store,
             onFailure: () => config.limit.onStoreFailure,
             onChange: (isAway, { why, dropped }) => {
               // Of what failed its words alone: the library hangs the whole command on its errors.
@@ -195,13 +197,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }
   }
 
-  /** Not being ready would move the load to gates that have as much to do. */
-  function loadCheck(): Check {
-    const { level, reading, memoryBytes } = overload
-    const { heldBytes, limitBytes } = bodies
-    return { name: 'load', ok: true, detail: { level, ...reading, memoryBytes, bodies: { heldBytes, limitBytes } } }
-  }
-
   follow(first)
 
   return {
@@ -221,14 +216,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     },
     metrics,
     checks: () => [
-      ...authenticator.keySets.map(set => {
-        const { name, ready, ageMs, lastError, kids } = set.status()
-        return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
-      }),
-      loadCheck(),
+      ...authenticator.keySets.map(keysCheck),
+      loadCheck(overload, bodies),
       ...(shipping?.status() ?? []).map(sinkCheck),
-      // Every gate would be out of service together.
-      ...(limits.status === null ? [] : [{ name: 'limits', ok: true, detail: { ...limits.status() } }])
+      ...(limits.status === null ? [] : [limitsCheck(limits.status())])
     ],
     follow,
     start() {
@@ -259,11 +250,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       await Promise.all([sink.close(), shipping?.close()])
     }
   }
-}
-
-/** A sink that is away holds up nobody: its records wait on the disk. */
-function sinkCheck({ name, ...detail }: SinkStatus): Check {
-  return { name: `sink ${name}`, ok: true, detail: { ...detail } }
 }
 
 function learnedPools({ route }: Config): readonly LearnedPool[] {

@@ -1,24 +1,19 @@
 import { randomBytes } from 'node:crypto'
+import { askGate, type RunningGate } from '../admin/ask.ts'
 import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
 import { loadConfig } from './load.ts'
 import { reportJson, reportText } from './report.ts'
 import { isSecretPath } from './shape.ts'
 
 /** What `tollgate check --diff` is given. */
-export interface DiffInit {
+export interface DiffInit extends RunningGate {
   readonly file: string
   readonly format: 'text' | 'json'
-  /** The second listener of the running gate. */
-  readonly url: string
-  /** Its token, or null. */
-  readonly token: string | null
   readonly env: NodeJS.ProcessEnv
   readonly stdout: NodeJS.WritableStream
   readonly stderr: NodeJS.WritableStream
   readonly color: boolean
 }
-
-const TIMEOUT_MS = 5_000
 
 /**
  * Shows what a reload would change in a running gate: value by value, and what of it needs a restart. Secrets are compared
@@ -37,7 +32,7 @@ export async function runDiff(init: DiffInit): Promise<0 | 1 | 2> {
   const salt = randomBytes(16).toString('hex')
   let running: unknown
   try {
-    running = await askGate(init, salt)
+    running = await runningConfig(init, salt)
   } catch (err) {
     stderr.write(`tollgate check: ${init.url}: ${err instanceof Error ? err.message : String(err)}\n`)
     return 2
@@ -49,20 +44,12 @@ export async function runDiff(init: DiffInit): Promise<0 | 1 | 2> {
   return 0
 }
 
-async function askGate({ url, token }: DiffInit, salt: string): Promise<unknown> {
-  const answer = await fetch(new URL(`/-/config?salt=${salt}`, url), {
-    redirect: 'error',
-    headers: token === null ? {} : { authorization: `Bearer ${token}` },
-    signal: AbortSignal.timeout(TIMEOUT_MS)
-  }).catch((err: unknown) => {
-    const cause = err instanceof Error && err.cause instanceof Error ? err.cause.message : String(err)
-    throw new Error(`the running gate does not answer (${cause}); give its second listener with --url`)
-  })
-  if (answer.status === 401 || answer.status === 403)
-    throw new Error('the gate wants its admin.token, as TOLLGATE_ADMIN_TOKEN')
-  const told: unknown = answer.status === 200 ? await answer.json() : null
-  if (typeof told !== 'object' || told === null || !('config' in told)) throw new Error(`status ${answer.status}`)
-  return told.config
+async function runningConfig(gate: DiffInit, salt: string): Promise<unknown> {
+  const { status, body } = await askGate(gate, `/-/config?salt=${salt}`)
+  if (status !== 200 || typeof body !== 'object' || body === null || !('config' in body)) {
+    throw new Error(`status ${status}`)
+  }
+  return body.config
 }
 
 function textOf(changes: readonly Change[]): string {

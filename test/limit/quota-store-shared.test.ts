@@ -154,7 +154,9 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
     server.thaw()
     await until(async () => gate.status.owed === 0 && gate.status.store === 'there')
     await isThere(store)
-    t.strictSame(await store.peek(draws), [30])
+    const used = await store.peek(draws)
+    // A little has come back by itself, even of a bucket that fills for ages.
+    t.strictSame(used.map(Math.round), [30])
   })
 
   t.test('refuse everything, or nothing, where the operator wants it so', async t => {

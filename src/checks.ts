@@ -1,0 +1,30 @@
+import type { OverloadGuard } from './accept/overload.ts'
+import type { Check } from './admin/app.ts'
+import type { KeySet } from './authenticate/keys.ts'
+import type { SinkStatus } from './export/shipping.ts'
+import type { BodyBudget } from './inspect/body-budget.ts'
+import type { SharedStatus } from './limit/quota-store-shared.ts'
+
+/** Keys that never came: nobody's token can be verified. */
+export function keysCheck(set: Pick<KeySet, 'status'>): Check {
+  const { name, ready, ageMs, lastError, kids } = set.status()
+  return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
+}
+
+/** Not being ready would move the load to gates that have as much to do. */
+export function loadCheck(
+  { level, reading, memoryBytes }: Pick<OverloadGuard, 'level' | 'reading' | 'memoryBytes'>,
+  { heldBytes, limitBytes }: Pick<BodyBudget, 'heldBytes' | 'limitBytes'>
+): Check {
+  return { name: 'load', ok: true, detail: { level, ...reading, memoryBytes, bodies: { heldBytes, limitBytes } } }
+}
+
+/** A sink that is away holds up nobody: its records wait on the disk. */
+export function sinkCheck({ name, ...detail }: SinkStatus): Check {
+  return { name: `sink ${name}`, ok: true, detail: { ...detail } }
+}
+
+/** A store that is away takes no gate out of service: all of them would be out together. */
+export function limitsCheck(status: SharedStatus): Check {
+  return { name: 'limits', ok: true, detail: { ...status } }
+}
