@@ -34,6 +34,8 @@ const metrics = createServer((_request, response) => {
   void world.metrics.scrape({ isDraining: false, reload }).then(({ text }) => response.end(text))
 })
 await new Promise<void>(settle => metrics.listen(Number(values['metrics-port']), '127.0.0.1', settle))
+// Keys come from a file in a moment; what is asked before that is a 503.
+await world.ready()
 await app.listen({ host: loaded.config.accept.host, port: loaded.config.accept.port })
 process.once('SIGTERM', () => {
   void app

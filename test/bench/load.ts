@@ -65,7 +65,7 @@ export async function loadRequests(
         if (expected === -1) {
           const head = piece.indexOf('\r\n\r\n')
           const text = piece.toString('latin1', 0, head)
-          if (!text.startsWith('HTTP/1.1 200')) return reject(new Error(text.split('\r\n')[0]))
+          if (!text.startsWith('HTTP/1.1 200')) return reject(new Error(piece.toString('utf8')))
           expected = head + 4 + Number(/content-length: (\d+)/i.exec(text)?.[1])
         }
         if (got >= expected) {
