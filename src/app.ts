@@ -60,6 +60,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     // Every request keeps the rules that it began under, whatever is loaded meanwhile.
     open: init => new PinnedExchange(init, rules()),
     namesOf: exchange => rulesOf(exchange).names,
+    corsOf: exchange => rulesOf(exchange).cors,
     readerStallMs: limits.readerStallMs,
     overload: deps.overload,
     isTls: tls !== null,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Logger, pino } from 'pino'
+import { createCors } from './accept/cors.ts'
 import type { TlsFiles } from './accept/options.ts'
 import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS, type TlsTexts } from './accept/server-options.ts'
@@ -174,6 +175,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     verifier = authenticator.follow(next.authenticate)
     rules = {
       names: new Set(next.accept.names),
+      cors: createCors(next.accept.cors),
       resolveClient,
       verifier,
       inspection,

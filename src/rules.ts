@@ -1,3 +1,4 @@
+import type { Cors } from './accept/cors.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import type { Policy } from './authorize/policy.ts'
 import { GateError } from './errors.ts'
@@ -12,6 +13,7 @@ import type { Shaper } from './shape/shaper.ts'
 export interface Rules {
   /** Accepted Host names; empty accepts every valid one. */
   readonly names: ReadonlySet<string>
+  readonly cors: Cors | null
   readonly resolveClient: ClientResolver
   readonly verifier: Pick<Verifier, 'verify' | 'recheck'>
   readonly inspection: Inspection

@@ -15,6 +15,15 @@ export interface AcceptOptions {
   /** How long running requests may take to end after that. */
   readonly drainTimeoutMs: Ms
   readonly overload: OverloadOptions
+  readonly cors: CorsOptions
+}
+
+/** Pages of which origins may read answers. */
+export interface CorsOptions {
+  /** As browsers write them, `https://app.example.com`; `*` for all; empty for none. */
+  readonly origins: readonly string[]
+  /** So long may a browser remember what it was told. */
+  readonly maxAgeSec: number
 }
 
 /** From when on the gate itself has too much to do. */
@@ -96,6 +105,31 @@ export const ServerSchema = Type.Object(
         )
       },
       { additionalProperties: false, default: {}, description: 'When the gate itself has too much to do.' }
+    ),
+    cors: Type.Object(
+      {
+        origins: Type.Array(
+          Type.String({
+            pattern: '^(?:\\*|[a-z][a-z0-9+.-]*://[a-z0-9._\\[\\]:-]+)$',
+            expected: 'an origin such as https://app.example.com, or *'
+          }),
+          {
+            default: [],
+            description:
+              'Origins whose pages may call from a browser, exactly as browsers write them; `*` is every page.'
+          }
+        ),
+        max_age: Type.String({
+          ...DURATION,
+          default: '10m',
+          description: 'How long a browser may remember that it may.'
+        })
+      },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Calls from pages in browsers (CORS); none unless given.'
+      }
     )
   },
   { additionalProperties: false, default: {}, description: 'The listener that callers connect to.' }
@@ -117,6 +151,7 @@ export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path:
           },
     drainAcceptMs: readDurationMs(yaml.drain.accept),
     drainTimeoutMs: readDurationMs(yaml.drain.timeout),
+    cors: { origins: yaml.cors.origins, maxAgeSec: Math.floor(readDurationMs(yaml.cors.max_age) / 1000) },
     overload: {
       delayMs: readDurationMs(yaml.overload.delay),
       memoryBytes: yaml.overload.memory === undefined ? null : readBytes(yaml.overload.memory)

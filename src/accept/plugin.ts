@@ -6,6 +6,7 @@ import { GateError } from '../errors.ts'
 import type { Exchange, ExchangeInit } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { answerBrokenSocket } from './broken-socket.ts'
+import type { Cors } from './cors.ts'
 import { checkHead } from './head.ts'
 import type { OverloadGuard } from './overload.ts'
 import { cutStalledReader } from './stall.ts'
@@ -27,6 +28,8 @@ export interface AcceptPluginOptions {
   readonly open: (init: ExchangeInit) => Exchange
   /** Accepted Host names in lower case; empty accepts every valid one. */
   readonly namesOf: (exchange: Exchange) => ReadonlySet<string>
+  /** What pages of other origins are told; null for nothing. */
+  readonly corsOf: (exchange: Exchange) => Cors | null
   /** The way out, in order, once per request, however it ended. */
   readonly settle: readonly SettleStep[]
   /** A caller who takes nothing of what is written for so long is cut. */
@@ -38,7 +41,7 @@ export interface AcceptPluginOptions {
 
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
-  async (app, { nowMs, open, namesOf, settle, readerStallMs, overload, isTls }) => {
+  async (app, { nowMs, open, namesOf, corsOf, settle, readerStallMs, overload, isTls }) => {
     const cut = new WeakSet<ServerResponse>()
     const onStall = cutStalledReader(readerStallMs, response => cut.add(response))
     const latest = new WeakMap<Socket, ServerResponse>()
@@ -86,9 +89,17 @@ export default fp<AcceptPluginOptions>(
       reply.raw.setHeader('x-request-id', exchange.id)
       // Where Anthropic's libraries look for it.
       if (exchange.path.startsWith('/v1/messages')) reply.raw.setHeader('request-id', exchange.id)
+      const { httpVersion, method, headers, rawHeaders } = request.raw
+      // Before anything can refuse: a page reads no error that does not name its origin.
+      const isPreflight = corsOf(exchange)?.greet(method, headers, reply.raw) === true
       if (overload.level === 'shed_all') throw new GateError('TOLLGATE_ACCEPT_OVERLOADED')
-      const { httpVersion, method, rawHeaders } = request.raw
       checkHead({ httpVersion, method, rawHeaders, isUpgrade: upgrade !== null }, namesOf(exchange))
+      if (isPreflight) {
+        // It carries no token, and the rooms behind would refuse it for that.
+        exchange.status = 204
+        reply.code(204).send()
+        return
+      }
       done()
     })
   },

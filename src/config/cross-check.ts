@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
+import { checkOrigins } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
@@ -15,6 +16,7 @@ const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 export function crossCheck(file: string, value: unknown): readonly Finding[] {
   const root = mapOf(value)
   return [
+    ...checkOrigins(root),
     ...checkIssuers(listOf(root.issuers), file),
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),
