@@ -1,5 +1,5 @@
 const ROOMS =
-  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|charge|forward|audit|metrics|refuse|mint|store'
+  'accept|identify|authenticate|inspect|authorize|limit|route|shape|meter|charge|forward|audit|metrics|refuse|mint|store|suspect'
 const room = `^src/(${ROOMS})/`
 /** The bill answers a route, and is otherwise beside the path. */
 const hinged = `^src/(${ROOMS}|bill)/`

@@ -24,6 +24,8 @@ import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
 import { PinnedExchange, type Rules, rulesOf } from './rules.ts'
 import shape from './shape/plugin.ts'
+import { suspectAddress, suspectCaller } from './suspect/plugin.ts'
+import type { Suspicion } from './suspect/suspicion.ts'
 import type { NowMs } from './time.ts'
 
 /** Everything that the rooms are given. `deps.ts` builds it from a configuration; tests build it by hand. */
@@ -46,6 +48,8 @@ export interface AppDeps {
   readonly audit: SettleStep
   /** Counts a settled exchange. */
   readonly observe: SettleStep
+  /** Looks at settled exchanges for what looks like misuse, and refuses whom it has throttled. */
+  readonly suspicion: Pick<Suspicion, 'observe' | 'checkAddress' | 'checkCaller'>
 }
 
 /** The whole gate, without a socket. The order of the lines is the order of the rooms. */
@@ -82,6 +86,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       },
       function observe(exchange) {
         deps.observe(exchange)
+      },
+      // Last: a line about a request comes behind the line of the request.
+      function suspect(exchange) {
+        deps.suspicion.observe(exchange)
       }
     ]
   })
@@ -89,7 +97,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(identify, { resolverOf: exchange => rulesOf(exchange).resolveClient })
 
   await app.register(async gated => {
+    await gated.register(suspectAddress, { suspicion: deps.suspicion })
     await gated.register(authenticate, { verifierOf: exchange => rulesOf(exchange).verifier })
+    await gated.register(suspectCaller, { suspicion: deps.suspicion })
     await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })
     await gated.register(authorize, { policyOf: exchange => rulesOf(exchange).policy })
     await gated.register(bill, {

@@ -92,6 +92,13 @@ export const CODES = {
     message: 'The gate has too much to do to verify another token.'
   },
 
+  TOLLGATE_SUSPECT_THROTTLED: {
+    ...limited,
+    code: 'rate_limit_exceeded',
+    message: 'Too much of what you did looked like misuse. Wait before you go on.',
+    retryAfterSec: 60
+  },
+
   TOLLGATE_INSPECT_ROUTE: { ...unknown, message: 'This route is not served.' },
   TOLLGATE_INSPECT_CLOSED: { ...unknown, message: 'This route of an engine is not open here.' },
   TOLLGATE_INSPECT_ADMIN: {

@@ -33,6 +33,7 @@ import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
 import { connectStore } from './store/valkey.ts'
 import type { NowMs } from './time.ts'
+import { openWatch } from './watch.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
 
@@ -117,6 +118,15 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
+  const suspicion = openWatch(first.suspect, {
+    nowMs,
+    log,
+    write: sink.write,
+    metrics: () => metrics,
+    subjectKey: () => config.metrics.subjectKey,
+    // Where bans of `identify/` are imposed: bans.impose(client, { reason, forMs }).
+    impose: () => {}
+  })
   const pools = new Map<string, Pool>()
   const teller =
     first.charge === null ? null : createTeller({ dir: first.charge.dir, timeZone: first.bill.timeZone, log })
@@ -168,6 +178,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
 
     config = next
     overload.follow(next.accept.overload)
+    suspicion.follow(next.suspect)
     transport.follow(next.forward)
     learner.follow(learnedPools(next))
     followPools(next)
@@ -214,7 +225,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       charger: book?.charger ?? null,
       teller,
       audit: exchange => sink.write(auditRecord(exchange)),
-      observe: metrics.observe
+      observe: metrics.observe,
+      suspicion
     },
     metrics,
     checks: () => [

@@ -6,6 +6,7 @@ export type Reason =
   | 'too_long'
   | 'duplicate_member'
   | 'alg_rejected'
+  | 'alg_none'
   | 'typ_rejected'
   | 'header_rejected'
   | 'crit'

@@ -18,3 +18,25 @@ export function checkOrigins(root: Loose): Finding[] {
     return [error('E330', [...at, index], 'this is no origin as browsers write it', hint)]
   })
 }
+
+/** Kinds that are about a subject or a token: their ban is one of the address alone, and of all who share it. */
+const NOT_OF_ADDRESSES = [
+  'token_sharing',
+  'model_probing',
+  'rate_anomaly',
+  'abort_abuse',
+  'oversize',
+  'long_lived_token'
+]
+
+export function checkSuspicious(root: Loose): Finding[] {
+  const suspicious = mapOf(root.suspicious)
+  return NOT_OF_ADDRESSES.flatMap(kind => {
+    const of = suspicious[kind]
+    const isBan = of === 'ban' || mapOf(of).action === 'ban'
+    if (!isBan) return []
+    const words =
+      'bans the address of the call and everybody behind it; "throttle" refuses the subject or the token alone'
+    return [warning('W415', ['suspicious', kind], words)]
+  })
+}

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
-import { checkOrigins } from './check-defence.ts'
+import { checkOrigins, checkSuspicious } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
@@ -17,6 +17,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
   const root = mapOf(value)
   return [
     ...checkOrigins(root),
+    ...checkSuspicious(root),
     ...checkIssuers(listOf(root.issuers), file),
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),

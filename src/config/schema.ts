@@ -44,6 +44,7 @@ import {
 } from '../route/options.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
 import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
+import { type SuspectOptions, SuspiciousSchema, suspectOptions } from '../suspect/options.ts'
 import { readCount } from '../units.ts'
 
 const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
@@ -91,6 +92,7 @@ export const FileSchema = Type.Object(
     server: ServerSchema,
     admin: AdminSchema,
     clients: ClientsSchema,
+    suspicious: SuspiciousSchema,
     issuers: Type.Array(IssuerSchema, { minItems: 1, description: 'Whose tokens are believed.' }),
     tokens: TokensSchema,
     requests: Type.Object(
@@ -138,6 +140,7 @@ export interface Config {
   readonly accept: AcceptOptions
   readonly admin: AdminOptions
   readonly identify: IdentifyOptions
+  readonly suspect: SuspectOptions
   readonly authenticate: AuthenticateOptions
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
@@ -169,6 +172,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     accept: acceptOptions(yaml.server, absolute),
     admin: adminOptions(yaml.admin),
     identify: identifyOptions(yaml.clients),
+    suspect: suspectOptions(yaml.suspicious),
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),

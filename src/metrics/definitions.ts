@@ -2,6 +2,7 @@ import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
 import { POOL_METRICS } from './pool-definitions.ts'
+import { SUSPECT_METRICS } from './suspect-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
 export interface Definition {
@@ -205,6 +206,7 @@ export const METRICS = {
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
   ...LIMIT_METRICS,
+  ...SUSPECT_METRICS,
   ...POOL_METRICS,
 
   tollgate_config_last_reload_successful: {

@@ -21,6 +21,8 @@ export interface Metrics {
   observe(exchange: Exchange): void
   /** A call has waited so long for its limits. @param backend where they are: `memory` or `redis` */
   limited(backend: string, tookMs: Ms): void
+  /** A rule has told of suspicious behaviour. */
+  suspected(kind: string, action: string): void
   /** Told how long things took. */
   readonly timings: Timings
   /** Told of what befalls the ledger. */
@@ -43,6 +45,7 @@ export function createMetrics(around: Surroundings): Metrics {
   const teams = new Names({ isKnown: name => name !== '*' && around.isTeam(name), max: MAX_TEAMS })
   const models = new Names({ isKnown: isServed, max: MAX_MODELS })
   const limiter = families.of('tollgate_limiter_seconds')
+  const suspicious = families.of('tollgate_suspicious_events_total')
   const { nowMs, options, onCrossing } = around
   const subjects = createSubjects({ families, teams, nowMs, options, onCrossing })
   const issuers = new Map<string, string>()
@@ -90,6 +93,9 @@ export function createMetrics(around: Surroundings): Metrics {
     timings: createTimings(families),
     ledger: createLedgerCounter(families, models),
     limited: (backend, tookMs) => limiter.at(backend).observe(tookMs / 1000),
+    suspected: (kind, action) => {
+      suspicious.at(kind, action).value++
+    },
     async scrape(run) {
       refresh()
       read(run)

@@ -183,8 +183,8 @@ function tokensOf({ usage }: Exchange): number {
   return (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0)
 }
 
-/** 64 bits tell some thousand subjects apart, and fit in a label. */
-function shownAs(sub: string, key: string | null): string {
+/** What a subject is called where it may not be named. 64 bits tell some thousand apart, and fit in a label. */
+export function shownAs(sub: string, key: string | null): string {
   // Half a character has no bytes of its own: two subjects could look the same to whoever reads them.
   return key === null ? sub.toWellFormed() : createHmac('sha256', key).update(sub).digest('hex').slice(0, 16)
 }

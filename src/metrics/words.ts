@@ -95,6 +95,7 @@ export function limitRefusalOf({
 const RESULTS: Readonly<Record<string, string>> = {
   unknown_issuer: 'wrong_issuer',
   audience: 'wrong_audience',
+  alg_none: 'alg_rejected',
   keys_unavailable: 'jwks_unavailable'
 }
 

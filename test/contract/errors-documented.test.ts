@@ -27,6 +27,7 @@ t.test('a code is named after the room that throws it', async t => {
     'ACCEPT',
     'IDENTIFY',
     'AUTHENTICATE',
+    'SUSPECT',
     'INSPECT',
     'AUTHORIZE',
     'LIMIT',
