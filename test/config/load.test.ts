@@ -458,3 +458,42 @@ alerts:
   ])
   t.notMatch(JSON.stringify(faulty.faults), /short/, 'the key is a secret')
 })
+
+t.test('origins that no browser writes like that are faults, and every page at once is unwise', async t => {
+  const withOrigins = (origins: string) => load(`server: { cors: { origins: ${origins} } }\n${NINE}`)
+  for (const origin of ['https://app.example.com:443', 'http://app.example.com:80']) {
+    t.match(withOrigins(`["${origin}"]`).faults, [{ code: 'E330', hint: /browsers write it http/ }], origin)
+  }
+  for (const origin of ['https://app.example.com/', 'app.example.com', 'null', 'https://*.example.com']) {
+    t.match(withOrigins(`["${origin}"]`).faults, [{ code: 'E205', message: /an origin such as/ }], origin)
+  }
+  t.match(withOrigins('["*", "https://a.example"]').faults, [{ code: 'E331' }])
+  const any = withOrigins('["*"]')
+  t.equal(any.ok, true)
+  t.match(any.faults, [{ code: 'W414', severity: 'warning' }])
+  t.strictSame(withOrigins('["https://a.example:8443", "http://[::1]:3000", "capacitor://localhost"]').faults, [])
+})
+
+t.test('rules of suspicious behaviour are a word, or thresholds; what is left out is the default', async t => {
+  const result = load(
+    `suspicious: { token_sharing: throttle, oversize: { after: 3, within: 1h }, rate_anomaly: { times: 4, tokens: 2M } }\n${NINE}`
+  )
+  t.strictSame(result.faults, [])
+  if (!result.ok) return
+  t.match(result.config.suspect.kinds, {
+    token_sharing: { action: 'throttle', after: 5, networks: 3, withinMs: 600_000, forMs: 300_000 },
+    oversize: { action: 'log', after: 3, withinMs: 3_600_000 },
+    rate_anomaly: { action: 'log', ratio: 4, tokens: 2_000_000 },
+    forged_token: { action: 'log', after: 2 }
+  })
+  t.match(load(`suspicious: { oversize: { action: kick } }\n${NINE}`).faults, [{ code: 'E205' }])
+  t.match(load(`suspicious: { oversise: log }\n${NINE}`).faults, [{ code: 'E201', hint: 'did you mean "oversize"?' }])
+})
+
+t.test('a ban for what a subject did is one of everybody behind an address, and unwise', async t => {
+  t.match(load(`suspicious: { oversize: ban, abort_abuse: { action: ban } }\n${NINE}`).faults, [
+    { code: 'W415', path: 'suspicious.oversize' },
+    { code: 'W415', path: 'suspicious.abort_abuse' }
+  ])
+  t.strictSame(load(`suspicious: { forged_token: ban }\n${NINE}`).faults, [])
+})

@@ -70,6 +70,15 @@ t.test('a page of a configured origin', async t => {
     isGreeted(list)
   })
 
+  await t.test('is not told what an engine says of origins', async t => {
+    const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n'
+    const own = 'access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\nvary: accept\r\n'
+    await w.engine.script({ kind: 'raw', bytes: `${head}${own}\r\n{}`, after: 'close' })
+    const answer = await w.ask(CHAT, { body, headers })
+    t.equal(answer.status, 200)
+    isGreeted(answer)
+  })
+
   await t.test('reads errors, those before anybody knows who it is included', async t => {
     const stranger = await w.ask(CHAT, { token: null, body, headers })
     t.equal(stranger.status, 401)
