@@ -1,4 +1,4 @@
-import { GateError } from '../errors.ts'
+import { type Detail, GateError } from '../errors.ts'
 
 /** Why a token was refused. For the log alone: the caller learns only that it was. */
 export type Reason =
@@ -6,7 +6,6 @@ export type Reason =
   | 'too_long'
   | 'duplicate_member'
   | 'alg_rejected'
-  | 'alg_none'
   | 'typ_rejected'
   | 'header_rejected'
   | 'crit'
@@ -21,9 +20,9 @@ export type Reason =
   | 'claims'
   | 'cnf'
 
-/** The error of a token that is not to be believed. */
-export function invalid(reason: Reason): GateError {
-  return new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason })
+/** The error of a token that is not to be believed. @param more facts for the log, in words of ours */
+export function invalid(reason: Reason, more: Detail = {}): GateError {
+  return new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason, ...more })
 }
 
 /**

@@ -110,7 +110,8 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
       const issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined
       const keySet = issuer === undefined ? undefined : keySets.get(issuer.issuer)
       if (issuer === undefined || keySet === undefined) throw invalid('unknown_issuer')
-      if (!issuer.algorithms.includes(header.alg)) throw invalid(isNone(header.alg) ? 'alg_none' : 'alg_rejected')
+      if (!issuer.algorithms.includes(header.alg))
+        throw invalid('alg_rejected', isNone(header.alg) ? { alg: 'none' } : {})
       expMs = typeof claims.exp === 'number' ? msFromSec(claims.exp) : null
       const read = readClaims(claims, header.typ, issuer, nowMs())
       keysThen = { keySet, version: keySet.version }

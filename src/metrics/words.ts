@@ -95,7 +95,6 @@ export function limitRefusalOf({
 const RESULTS: Readonly<Record<string, string>> = {
   unknown_issuer: 'wrong_issuer',
   audience: 'wrong_audience',
-  alg_none: 'alg_rejected',
   keys_unavailable: 'jwks_unavailable'
 }
 

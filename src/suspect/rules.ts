@@ -42,8 +42,8 @@ export const RULES: readonly Rule[] = [
     by: 'address',
     weigh({ failure }) {
       if (failure?.code !== 'TOLLGATE_AUTHENTICATE_INVALID') return null
-      const { reason } = failure.detail
-      if (reason === 'alg_none') return Number.POSITIVE_INFINITY
+      const { reason, alg } = failure.detail
+      if (alg === 'none') return Number.POSITIVE_INFINITY
       return FORGED.has(reason) ? 1 : null
     },
     isOver: moreThanAfter
