@@ -130,11 +130,11 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
   }
 }
 
-/** The audit line of a request, when it is there. */
+/** The audit line of a request, when it is there; not an alert that names it. */
 export async function lineOf(gate: Gate, id: string | null): Promise<Record<string, unknown>> {
   for (let known = 0; ; ) {
     const lines = await gate.audits(known + 1)
-    const line = lines.findLast(one => one['http.request.id'] === id)
+    const line = lines.findLast(one => one['http.request.id'] === id && one['event.kind'] !== 'alert')
     if (line !== undefined) return line
     known = lines.length
   }
