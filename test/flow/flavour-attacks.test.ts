@@ -7,6 +7,7 @@ import { FLAVOURS } from '../helpers/flavours/flavour.ts'
 import { type Scene, scene } from '../helpers/flavours/scene.ts'
 import { type PlainAnswer, plainHttp } from '../helpers/plain-http.ts'
 import { rawRequest } from '../helpers/raw.ts'
+import { requestLines } from '../helpers/world.ts'
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const
 /** What would open everything, if there were such a thing. */
@@ -75,11 +76,12 @@ async function attack({ gate, token }: Scene, attacks: readonly Attack[]): Promi
 /** Every attack was refused with a code that the audit log has, and the engine heard none. */
 async function assertRefused(t: Test, s: Scene, attacks: readonly Attack[]): Promise<void> {
   const before = (await s.engine.heard()).length
-  const written = (await s.gate.audits(0)).length
+  const written = (await requestLines(s.gate, 0)).length
   const answers = await attack(s, attacks)
   t.equal((await s.engine.heard()).length, before, 'the engine heard nothing')
   t.strictSame(await s.engine.damage(), [])
-  const lines = new Map((await s.gate.audits(written + answers.length)).map(line => [line['http.request.id'], line]))
+  const requests = await requestLines(s.gate, written + answers.length)
+  const lines = new Map(requests.map(line => [line['http.request.id'], line]))
   const wrong = attacks.flatMap(({ method, path }, index) => {
     const { status, headers, text } = answers[index] ?? { status: 0, headers: {}, text: '' }
     const isRefused = status >= 400 && status < 500 && headers.location === undefined

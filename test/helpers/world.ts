@@ -140,6 +140,19 @@ export async function lineOf(gate: Gate, id: string | null): Promise<Record<stri
   }
 }
 
+/** The audit lines of requests, without alerts, when there are at least so many. */
+export async function requestLines(
+  gate: Pick<Gate, 'audits'>,
+  count: number
+): Promise<readonly Record<string, unknown>[]> {
+  for (let known = count; ; ) {
+    const lines = await gate.audits(known)
+    const requests = lines.filter(line => line['event.kind'] !== 'alert')
+    if (requests.length >= count) return requests
+    known = lines.length + 1
+  }
+}
+
 /** The lines of a file, when there are at least so many. What stands after the last line's end may be a line in the making. */
 async function linesOf(file: string, count: number): Promise<readonly string[]> {
   for (;;) {
