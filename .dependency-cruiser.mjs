@@ -63,7 +63,7 @@ export default {
       name: 'config-composes-options-only',
       severity: 'error',
       from: { path: '^src/config/' },
-      to: { path: hinged, pathNot: '/(options|money)\\.ts$' }
+      to: { path: hinged, pathNot: ['/(options|money)\\.ts$', '^src/mint/accounts(-file)?\\.ts$'] }
     },
     {
       name: 'the-probe-knows-the-configuration-alone',

@@ -1,6 +1,7 @@
 import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
+import { MINT_METRICS } from './mint-definitions.ts'
 import { POOL_METRICS } from './pool-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
@@ -206,6 +207,7 @@ export const METRICS = {
 
   ...LIMIT_METRICS,
   ...POOL_METRICS,
+  ...MINT_METRICS,
 
   tollgate_config_last_reload_successful: {
     ...gauge,
