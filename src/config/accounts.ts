@@ -13,6 +13,7 @@ import {
 } from '../mint/accounts-file.ts'
 import { parseDocument } from './document.ts'
 import type { Fault } from './faults.ts'
+import { reportText } from './report.ts'
 import { checkShape } from './shape.ts'
 
 /** Which file of accounts it is. */
@@ -28,6 +29,18 @@ export type AccountsResult<T> =
     }
   /** `text` is null when the file could not be read. */
   | { readonly ok: false; readonly faults: readonly Fault[]; readonly text: string | null }
+
+/**
+ * Writes what is wrong with a file of accounts for a person: places and words, without the lines themselves, which hold hashes or
+ * what somebody took for one.
+ */
+export function accountsReport(
+  result: Pick<AccountsResult<unknown>, 'faults' | 'text'>,
+  { color = false } = {}
+): string {
+  const secrets = result.text?.match(/[A-Za-z0-9+/=]{20,}/g) ?? []
+  return reportText({ faults: result.faults, text: null, secrets }, { color })
+}
 
 /** Reads a users file. Never throws: whatever is wrong is a fault with a place. */
 export function loadUsers(file: string): AccountsResult<User> {

@@ -13,8 +13,7 @@ import {
 } from 'node:fs'
 import { isMap, parseDocument, type YAMLMap } from 'yaml'
 import { takeLock } from '../segments/lock.ts'
-import { type AccountKind, loadApiKeys, loadUsers, parseApiKeys, parseUsers } from './accounts.ts'
-import { reportText } from './report.ts'
+import { type AccountKind, accountsReport, loadApiKeys, loadUsers, parseApiKeys, parseUsers } from './accounts.ts'
 
 /** One account as it stands in a file. */
 export type Entry = Readonly<Record<string, string | boolean | readonly string[]>>
@@ -41,7 +40,7 @@ const KINDS = {
 
 /**
  * Changes a file of accounts: whole or not at all, for its owner alone (0600), with the comments of whoever wrote it. One program
- * at a time. A file that is missing is made, unless `isNew` forbids it.
+ * at a time. A file that is missing is made, where `mayMake` says so.
  *
  * @throws EditError when it has faults, when another program edits it, when it is missing
  * @throws the file system's error
@@ -61,14 +60,14 @@ export function editAccounts(
   if (lock === null) throw new EditError(`another program edits ${file} just now`)
   try {
     const before = isThere ? load(real) : null
-    if (before?.ok === false) throw new EditError(reportText({ ...before, secrets: [] }, { color: false }).trimEnd())
+    if (before?.ok === false) throw new EditError(accountsReport(before).trimEnd())
     const document = parseDocument(isThere ? readFileSync(real, 'utf8') : `${kind}: {}\n`)
     const all = document.get(kind)
     if (!isMap(all)) throw new EditError(`${file} has no map '${kind}'`)
     change(entriesOf(all, value => document.createNode(value)))
     const text = document.toString({ lineWidth: 0 })
     const after = parse(text, file)
-    if (!after.ok) throw new EditError(reportText({ ...after, secrets: [] }, { color: false }).trimEnd())
+    if (!after.ok) throw new EditError(accountsReport(after).trimEnd())
     writeWhole(real, text, isThere ? statSync(real) : null)
   } finally {
     lock.release()

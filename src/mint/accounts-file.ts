@@ -110,7 +110,8 @@ export function checkUsers(value: unknown): readonly AccountFinding[] {
 function checkPassword(text: string, path: readonly string[]): AccountFinding[] {
   const kept = readPhc(text)
   if (kept === null) {
-    return [{ code: 'E363', path, at: 'value', message: 'it is no whole Argon2id hash, or costs too much to verify' }]
+    const message = 'it is no whole Argon2id hash, or costs too much to verify'
+    return [{ code: 'E363', path, at: 'value', message, hint: 'between braces it needs quotes' }]
   }
   if (!isDated(kept)) return []
   const { memoryKib, passes, lanes } = COST

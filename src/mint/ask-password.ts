@@ -5,7 +5,7 @@ export interface PasswordInput {
   setEncoding(encoding: 'utf8'): unknown
   on(event: 'data', listener: (text: string) => void): unknown
   on(event: 'end', listener: () => void): unknown
-  off(event: string, listener: (...args: never[]) => void): unknown
+  off(event: string, listener: (text: string) => void): unknown
   resume(): unknown
   pause(): unknown
 }
