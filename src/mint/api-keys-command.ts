@@ -65,7 +65,7 @@ export async function runApiKeys(
     const file = fileFrom(values, 'api_keys', tools)
     if (command === 'list') list()
     else if (command === 'create') create()
-    else revoke(id ?? '')
+    else revoke((id ?? '').replace(/^tg_/, ''))
 
     function create(): void {
       const { team, sub, role, expires, from } = values

@@ -1,14 +1,17 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeApiKey } from '../../src/mint/api-keys.ts'
 import { API_KEY_TYPE, TOKEN_EXCHANGE } from '../../src/mint/desk.ts'
 import { hashPassword, phcText } from '../../src/mint/passwords.ts'
 import { CHEAP } from '../helpers/accounts.ts'
 import { runGate } from '../helpers/gate-process.ts'
+import { until } from '../helpers/stores.ts'
 import { lineOf, world } from '../helpers/world.ts'
 
+const CLI = resolve(import.meta.dirname, '../../src/cli.ts')
 const ISSUER = 'https://gate.example.com'
 const chat = { model: 'm', messages: [{ role: 'user', content: 'hello' }] }
 const form = (parameters: Record<string, string> | string) => ({
@@ -162,6 +165,54 @@ t.test('what is oversized, duplicated, unknown or of another kind is refused in 
     if (status === 401) t.match(answer.headers.get('www-authenticate'), /^Basic /)
     t.match(await lineOf(gate, answer.headers.get('x-request-id')), { 'event.action': 'token.failure' })
   }
+})
+
+t.test(
+  'a user and a key that commands make are known to a gate that runs, and gone when they are taken away',
+  async t => {
+    const { gate, dir } = await scene(t)
+    const file = join(dir, 'gate.yaml')
+    writeFileSync(file, yamlOf(dir, 'http://127.0.0.1:9'))
+    const run = (args: readonly string[], input: string) =>
+      spawnSync(process.execPath, [CLI, ...args, '--config', file], { input, encoding: 'utf8' })
+    const grant = ['--team', 'team-a', '--scope', 'infer:text']
+    const added = run(['users', 'add', 'bob', ...grant], 'correct horse\n')
+    t.match(added, { status: 0, stdout: '' })
+    const login = () => gate.ask('/login', form({ username: 'bob', password: 'correct horse' }))
+    const made = run(['api-keys', 'create', '--sub', 'bot', ...grant], '')
+    t.equal(made.status, 0)
+    const key = made.stdout.trim()
+    const token = () => gate.ask('/token', form({ grant_type: 'client_credentials', client_secret: key }))
+    await until(async () => (await token()).status === 200)
+    // By then both files have been looked at twice.
+    t.equal((await login()).status, 200)
+    t.equal(run(['users', 'suspend', 'bob'], '').status, 0)
+    t.equal(run(['api-keys', 'revoke', key.split('_')[1] ?? ''], '').status, 0)
+    await until(async () => (await token()).status === 401)
+    t.equal((await login()).status, 400)
+  }
+)
+
+t.test('a token of more than an hour, and a route that the mint answers, are faults of the configuration', async t => {
+  const { dir } = await accounts(t)
+  const file = join(dir, 'gate.yaml')
+  const text = yamlOf(dir, 'http://127.0.0.1:9').replace(
+    'audience: inference, keys',
+    'audience: inference, ttl: 2h, keys'
+  )
+  writeFileSync(file, `${text}access: { routes: [{ method: POST, path: /token, scope: x }] }\n`)
+  const check = runGate(t, ['check', file, '--format', 'json'])
+  let out = ''
+  check.child.stdout?.on('data', piece => {
+    out += String(piece)
+  })
+  t.equal(await check.exit, 1)
+  t.strictSame(
+    JSON.parse(out)
+      .faults.map(({ code }: { code: string }) => code)
+      .filter((code: string) => code.startsWith('E')),
+    ['E366', 'E367']
+  )
 })
 
 t.test('without a mint nobody logs in: the path is like any other', async t => {

@@ -46,7 +46,7 @@ t.test('keys are listed without what opens anything, and revoked by their id', a
     { id: other.id, role: 'robot' }
   ])
   t.match((await run('list')).out, new RegExp(`^ID .*\\n${id} +ci `))
-  t.equal((await run('revoke', id)).code, 0)
+  t.equal((await run('revoke', `tg_${id}`)).code, 0)
   t.match(await list(), [{ id: other.id }])
   t.match(await run('revoke', id), { code: 1, err: /there is no key/ })
 })
