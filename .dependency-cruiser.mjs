@@ -4,7 +4,7 @@ const room = `^src/(${ROOMS})/`
 /** The bill answers a route, and is otherwise beside the path. */
 const hinged = `^src/(${ROOMS}|bill)/`
 const vocabulary =
-  '^src/((exchange|caller|codes|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
+  '^src/((exchange|caller|codes|codes-mint|errors|time|units|usage|json-members|make-folder)\\.ts$|(engines|segments)/)'
 
 /** The rules of doors of src/README.md. */
 export default {
@@ -63,7 +63,7 @@ export default {
       name: 'config-composes-options-only',
       severity: 'error',
       from: { path: '^src/config/' },
-      to: { path: hinged, pathNot: '/(options|money)\\.ts$' }
+      to: { path: hinged, pathNot: ['/(options|money)\\.ts$', '^src/mint/accounts(-file)?\\.ts$'] }
     },
     {
       name: 'the-probe-knows-the-configuration-alone',

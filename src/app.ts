@@ -19,6 +19,7 @@ import inspect from './inspect/plugin.ts'
 import { createJudge } from './judge.ts'
 import limit from './limit/plugin.ts'
 import meter, { measure } from './meter/plugin.ts'
+import mint, { type MintPluginOptions } from './mint/plugin.ts'
 import { dialectOf, errorData, errorEvent, sessionEvent } from './refuse/body.ts'
 import refuse from './refuse/plugin.ts'
 import route from './route/plugin.ts'
@@ -44,6 +45,8 @@ export interface AppDeps {
   readonly charger: Charger | null
   /** Tells what was used; null without a ledger. */
   readonly teller: Teller | null
+  /** Issues tokens; null without. */
+  readonly mint: MintPluginOptions | null
   /** Writes down a settled exchange. */
   readonly audit: SettleStep
   /** Counts a settled exchange. */
@@ -93,8 +96,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       }
     ]
   })
-  await app.register(refuse)
+  await app.register(refuse, deps.mint === null ? {} : { oauthPaths: deps.mint.paths })
   await app.register(identify, { resolverOf: exchange => rulesOf(exchange).resolveClient })
+  if (deps.mint !== null) await app.register(mint, deps.mint)
 
   await app.register(async gated => {
     await gated.register(suspectAddress, { suspicion: deps.suspicion })

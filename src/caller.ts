@@ -41,3 +41,19 @@ export interface ClaimedLimits {
   /** Calls at once. */
   readonly concurrent: number | null
 }
+
+/** A token that somebody asks the gate for, as far as it has come. Written by `mint`; what is not known is null. */
+export interface Issue {
+  readonly grant: 'password' | 'client_credentials' | 'token_exchange' | null
+  /** The subject, when there is such an account: what somebody types for a name may be a password. */
+  readonly sub: string | null
+  readonly team: string | null
+  /** The id of an API key that there is. */
+  readonly clientId: string | null
+  /** Of the token; null for one that was not issued, as what follows. */
+  readonly jti: string | null
+  readonly kid: string | null
+  readonly iss: string | null
+  readonly iatSec: Sec | null
+  readonly expSec: Sec | null
+}

@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runHealthcheck } from './admin/healthcheck.ts'
 import { runUsage } from './bill/command.ts'
+import { accountTools } from './config/account-tools.ts'
 import { runCheck } from './config/check.ts'
 import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
 import { runExport } from './export/command.ts'
+import { runApiKeys } from './mint/api-keys-command.ts'
 import { runToken } from './mint/token-command.ts'
+import { runUsers } from './mint/users-command.ts'
 import { runProbe } from './probe/command.ts'
 import { runReconcile } from './reconcile/command.ts'
 import { serve } from './serve.ts'
@@ -29,6 +32,8 @@ Commands:
   usage reconcile --prometheus URL --from TIME --to TIME --config FILE
                            compare usage with what the engines have counted
   token                    make a key set and sign test tokens
+  users                    add, suspend and remove users of the gate itself, set passwords
+  api-keys                 make, list and revoke API keys
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
   version                  show the version
@@ -76,6 +81,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return await runUsage(rest, { stdout, stderr })
     case 'token':
       return await runToken(rest, { stdout, stderr })
+    case 'users':
+      return await runUsers(rest, { stdin: process.stdin, stdout, stderr, tools: accountTools(env) })
+    case 'api-keys':
+      return await runApiKeys(rest, { stdout, stderr, tools: accountTools(env) })
     case 'healthcheck':
       return await runHealthcheck(rest, { stdout, stderr })
     case 'version':

@@ -1,3 +1,5 @@
+import { MINT_CODES } from './codes-mint.ts'
+
 /** What one error means: for the caller, for the log level and the alert. */
 export interface Row {
   readonly status: number
@@ -277,6 +279,8 @@ export const CODES = {
     retryAfterSec: 1,
     shouldRetry: true
   },
+
+  ...MINT_CODES,
 
   TOLLGATE_INTERNAL: mistake,
   TOLLGATE_STAGE_ORDER: mistake

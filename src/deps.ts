@@ -25,6 +25,7 @@ import { createEndpoints } from './inspect/endpoints.ts'
 import { Limiter } from './limit/limiter.ts'
 import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { openMint } from './minting.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
 import { createProber } from './route/prober.ts'
@@ -63,6 +64,7 @@ export interface World {
  * Builds the real world from a configuration. Opens the audit log and the ledger; touches no network before `start`.
  * @throws AuditLogError
  * @throws LedgerError
+ * @throws AccountsError, KeyRingError
  */
 export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; random?: () => number }): World {
   const { log, nowMs = Date.now, random = Math.random } = init
@@ -107,6 +109,11 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
             }
           }
   })
+  const mint =
+    first.mint === null
+      ? null
+      : // Wired to the bans of `identify` where those are: `note: bans.note`.
+        openMint(first.mint, { nowMs, log, run: store?.connection.run ?? null, note: () => {} })
   const prober = createProber({
     ask: transport.ask,
     onAnswered: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
@@ -224,6 +231,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       bodies,
       charger: book?.charger ?? null,
       teller,
+      mint: mint?.plugin ?? null,
       audit: exchange => sink.write(auditRecord(exchange)),
       observe: metrics.observe,
       suspicion
@@ -238,6 +246,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     follow,
     start() {
       isStarted = true
+      mint?.start()
       book?.start()
       teller?.start()
       shipping?.start()
@@ -253,6 +262,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     },
     async close() {
       overload.close()
+      mint?.close()
       prober.close()
       learner.close()
       authenticator.close()

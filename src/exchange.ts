@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Client, Identity } from './caller.ts'
+import type { Client, Identity, Issue } from './caller.ts'
 import type { CallKind } from './engines/operations.ts'
 import type { Engine } from './engines/table.ts'
 import { GateError } from './errors.ts'
@@ -7,11 +7,14 @@ import type { Ms } from './time.ts'
 import type { Bytes } from './units.ts'
 import type { Reporting, Tap, Usage } from './usage.ts'
 
-export type { ClaimedLimits, Client, Identity } from './caller.ts'
+export type { ClaimedLimits, Client, Identity, Issue } from './caller.ts'
 export type { Reporting, Tap, Usage } from './usage.ts'
 
-/** The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events. */
-export type Dialect = 'openai' | 'responses' | 'anthropic'
+/**
+ * The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events, `oauth` that of
+ * RFC 6749 section 5.2.
+ */
+export type Dialect = 'openai' | 'responses' | 'anthropic' | 'oauth'
 
 /** What is asked, written by `inspect`. */
 export interface Call {
@@ -196,6 +199,8 @@ export class Exchange {
   removed: readonly string[] = []
   /** The place in the pool, from `route` on; null for calls that go to no engine. */
   lease: Lease | null = null
+  /** The token that is asked for, written by `mint`; null for everything else. */
+  issue: Issue | null = null
   /** How often the call was sent on its way. */
   attempts = 0
   /** Those before the last one, written by `forward`. */

@@ -15,6 +15,8 @@ import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, openLog, readTls, type World } from './deps.ts'
 import { drain, timer } from './drain.ts'
+import { AccountsError } from './mint/account-book.ts'
+import { KeyRingError } from './mint/key-ring.ts'
 import type { Ms } from './time.ts'
 
 /** What `serve` is given. */
@@ -53,8 +55,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   try {
     world = buildDeps(config, { log })
   } catch (err) {
-    if (!(err instanceof AuditLogError) && !(err instanceof LedgerError)) throw err
-    options.stderr.write(`tollgate: ${err.message}\n`)
+    if (!CANNOT_BEGIN.some(kind => err instanceof kind)) throw err
+    options.stderr.write(`tollgate: ${(err as Error).message}\n`)
     return 1
   }
   const app = await buildApp(world.app)
@@ -137,6 +139,9 @@ function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
         }
   return { name: 'configuration', ok: true, detail: { loadedAt: new Date(loadedAtMs).toISOString(), hash, lastReload } }
 }
+
+/** What the operator has to mend before a gate can begin. */
+const CANNOT_BEGIN = [AuditLogError, LedgerError, AccountsError, KeyRingError]
 
 const TAKE_OVER_MS: Ms = 30_000
 

@@ -12,12 +12,13 @@ export type AuditRecord = Readonly<Record<string, string | number | boolean | nu
  */
 export function auditRecord(exchange: Exchange): AuditRecord {
   const { client, identity, call, target } = exchange.known
+  const { issue } = exchange
   const endedAtMs = exchange.endedAtMs ?? exchange.startedAtMs
   const failure = exchange.failure
   return {
     '@timestamp': new Date(endedAtMs).toISOString(),
     'event.dataset': 'tollgate.audit',
-    'event.action': actionOf(call),
+    'event.action': issue === null ? actionOf(call) : failure === null ? 'token.issue' : 'token.failure',
     'event.outcome': failure === null && exchange.ending === 'answered' ? 'success' : 'failure',
     'event.reason': reasonOf(failure),
     'event.duration': (endedAtMs - exchange.startedAtMs) * 1_000_000,
@@ -29,14 +30,16 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'http.response.body.bytes': exchange.bytesOut,
     'client.ip': client?.ip ?? null,
     'source.ip': client?.peerIp ?? null,
-    'user.id': identity?.sub ?? null,
-    'organization.id': identity?.team ?? null,
-    'tollgate.token.iss': identity?.iss ?? null,
-    'tollgate.token.iat': identity?.iatSec ?? null,
-    'tollgate.token.exp': identity?.expSec ?? null,
-    'tollgate.token.jti': identity?.jti ?? null,
-    'tollgate.token.kid': identity?.kid ?? null,
+    'user.id': identity?.sub ?? issue?.sub ?? null,
+    'organization.id': identity?.team ?? issue?.team ?? null,
+    'tollgate.token.iss': identity?.iss ?? issue?.iss ?? null,
+    'tollgate.token.iat': identity?.iatSec ?? issue?.iatSec ?? null,
+    'tollgate.token.exp': identity?.expSec ?? issue?.expSec ?? null,
+    'tollgate.token.jti': identity?.jti ?? issue?.jti ?? null,
+    'tollgate.token.kid': identity?.kid ?? issue?.kid ?? null,
     'tollgate.token.fp': identity?.fingerprint ?? null,
+    'tollgate.token.grant': issue?.grant ?? null,
+    'tollgate.token.client': issue?.clientId ?? null,
     'gen_ai.operation.name': call?.operation ?? null,
     'gen_ai.request.model': call?.model == null ? null : cut(call.model, 256),
     'gen_ai.usage.input_tokens': exchange.usage?.inputTokens ?? null,

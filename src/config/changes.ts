@@ -13,7 +13,14 @@ export interface Change {
 }
 
 /** What is bound when the gate starts: its listeners, what opens them, and the files that it writes to. */
-const STARTUP: readonly RegExp[] = [/^server\.(?:listen|tls)\b/, /^admin\b/, /^audit\b/, /^metering\b/, /^store\b/]
+const STARTUP: readonly RegExp[] = [
+  /^server\.(?:listen|tls)\b/,
+  /^admin\b/,
+  /^audit\b/,
+  /^metering\b/,
+  /^store\b/,
+  /^mint\b/
+]
 
 const MASK = '••••'
 

@@ -1,3 +1,4 @@
+import { accountsReport, loadApiKeys, loadUsers } from './accounts.ts'
 import { type LoadResult, loadConfig } from './load.ts'
 import { loadPrices, type PricesResult } from './prices.ts'
 import { reportJson, reportText } from './report.ts'
@@ -13,19 +14,26 @@ export interface CheckInit {
 }
 
 /**
- * Runs `tollgate check`: the file, and the price file that it names.
+ * Runs `tollgate check`: the file, and the files of prices and accounts that it names.
  * @returns 0 without errors, 1 with some, 2 when the file cannot be read
  */
 export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit): 0 | 1 | 2 {
   const result = loadConfig(file, env)
   const prices = pricesOf(result)
-  const isFine = result.ok && prices?.ok !== false
+  const accounts = accountsOf(result)
+  const isFine = result.ok && prices?.ok !== false && accounts.every(({ ok }) => ok)
   if (format === 'json') {
-    stdout.write(reportJson(file, { ok: isFine, faults: [...result.faults, ...(prices?.faults ?? [])] }))
+    stdout.write(
+      reportJson(file, {
+        ok: isFine,
+        faults: [...result.faults, ...(prices?.faults ?? []), ...accounts.flatMap(({ faults }) => faults)]
+      })
+    )
   } else {
     const out = result.text === null ? stderr : stdout
     out.write(reportText(result, { color }))
     if (prices !== null) out.write(reportText({ ...prices, secrets: [] }, { color }))
+    for (const file of accounts) out.write(accountsReport(file, { color }))
   }
   if (!isFine) return result.text === null ? 2 : 1
   if (format === 'text' && result.ok) {
@@ -40,6 +48,14 @@ export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit
     stdout.write(`${file}: fine (${parts.join(', ')})\n`)
   }
   return 0
+}
+
+function accountsOf(result: LoadResult) {
+  const mint = result.ok ? result.config.mint : null
+  return [
+    ...(mint === null || mint.users === null ? [] : [loadUsers(mint.users)]),
+    ...(mint === null || mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys)])
+  ]
 }
 
 /** The gate does not read them: one that could not start for a price would be worse than one without. */

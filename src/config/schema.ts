@@ -33,6 +33,7 @@ import {
 } from '../limit/options.ts'
 import { UsageSchema, usageMode } from '../meter/options.ts'
 import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
+import { type MintOptions, MintSchema, mintOptions } from '../mint/options.ts'
 import {
   poolOptions,
   type RouteOptions,
@@ -125,7 +126,8 @@ export const FileSchema = Type.Object(
     ),
     audit: AuditSchema,
     metrics: MetricsSchema,
-    alerts: AlertsSchema
+    alerts: AlertsSchema,
+    mint: MintSchema
   },
   { additionalProperties: false }
 )
@@ -154,6 +156,7 @@ export interface Config {
   readonly sinks: readonly SinkOptions[]
   readonly audit: AuditOptions
   readonly metrics: MetricsOptions
+  readonly mint: MintOptions | null
   /** `sha256:…` of the file with its defaults, secrets masked. */
   readonly hash: string
 }
@@ -213,6 +216,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     sinks: sinkOptions(yaml.metering?.sinks ?? {}, path => readFileSync(absolute(path), 'utf8')),
     audit: auditOptions(yaml.audit, absolute),
     metrics: metricsOptions(yaml.metrics, yaml.alerts),
+    mint: mintOptions(yaml.mint, absolute),
     hash
   })
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openKeyRing } from '../mint/key-ring.ts'
-import { signToken } from '../mint/sign.ts'
+import { hashPassword, phcText } from '../mint/passwords.ts'
 import { serve } from '../serve.ts'
 
 /** What `npm start` runs: the demo engine, and the gate before it with config/quickstart.yaml. */
 const ROOT = resolve(import.meta.dirname, '../..')
-const ISSUER = { issuer: 'https://quickstart.tollgate.local', audience: 'tollgate', role: null, ttlSec: 3600 } as const
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +17,7 @@ const { values } = parseArgs({
     'engine-port': { type: 'string', default: '8081' }
   }
 })
-const ring = openKeyRing(values.data)
+openKeyRing(values.data)
 const engine = await startEngine()
 if (engine === null) {
   process.stderr.write(
@@ -24,9 +25,7 @@ if (engine === null) {
   )
   process.exitCode = 1
 } else {
-  const scopes = ['infer:text']
-  const red = await signToken(ring.signing, { ...ISSUER, subject: 'ada', team: 'red', scopes }, Date.now())
-  const blue = await signToken(ring.signing, { ...ISSUER, subject: 'bob', team: 'blue', scopes }, Date.now())
+  const password = await writeUsers(resolve(values.data, 'users.yaml'))
   // The gate cannot serve without its engine: what ends one ends the other.
   engine.once('exit', () => process.kill(process.pid, 'SIGTERM'))
   process.exitCode = await serve({
@@ -34,7 +33,7 @@ if (engine === null) {
     env: process.env,
     stdout: process.stdout,
     stderr: process.stderr,
-    onReady: ({ url, adminUrl }) => process.stdout.write(welcome({ url, adminUrl, red, blue }))
+    onReady: ({ url, adminUrl }) => process.stdout.write(welcome({ url, adminUrl, password }))
   })
   engine.removeAllListeners('exit')
   await stopEngine(engine)
@@ -56,20 +55,34 @@ function stopEngine(child: ChildProcess): Promise<void> {
   })
 }
 
-function welcome(of: { url: string; adminUrl: string; red: string; blue: string }): string {
+/** Two users, and a password for both that is another one with every start. @returns it */
+async function writeUsers(file: string): Promise<string> {
+  const password = randomBytes(9).toString('base64url')
+  const line = async (name: string, team: string) =>
+    `  ${name}: { password: "${phcText(await hashPassword(password))}", team: ${team}, scopes: [infer:text] }\n`
+  const text = `# made anew by every 'npm start'\nusers:\n${await line('ada', 'red')}${await line('bob', 'blue')}`
+  writeFileSync(file, text, { mode: 0o600 })
+  return password
+}
+
+function welcome({ url, adminUrl, password }: { url: string; adminUrl: string; password: string }): string {
+  const login = (name: string) =>
+    `TOKEN=$(curl -s ${url}/login -d username=${name} -d password=${password} | sed 's/^{"access_token":"\\([^"]*\\).*/\\1/')`
   return `
-Tollgate is open at ${of.url}, in front of a demo engine (no model is running).
+Tollgate is open at ${url}, in front of a demo engine (no model is running).
 Teams: red may use demo-chat and demo-embed, blue may use demo-chat alone.
 
-This streams (team red, valid for an hour):
+Ada, of team red, logs in (for a quarter of an hour), and this streams:
 
-curl -N ${of.url}/v1/chat/completions -H 'content-type: application/json' -H 'authorization: Bearer ${of.red}' -d '{"model":"demo-chat","stream":true,"messages":[{"role":"user","content":"hello"}]}'
+${login('ada')}
+curl -N ${url}/v1/chat/completions -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" -d '{"model":"demo-chat","stream":true,"messages":[{"role":"user","content":"hello"}]}'
 
-This is refused, because team blue may not use demo-embed:
+This is refused, because Bob's team blue may not use demo-embed:
 
-curl ${of.url}/v1/embeddings -H 'content-type: application/json' -H 'authorization: Bearer ${of.blue}' -d '{"model":"demo-embed","input":"hello"}'
+${login('bob')}
+curl ${url}/v1/embeddings -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" -d '{"model":"demo-embed","input":"hello"}'
 
-Who did what: data/quickstart/audit.log    Health: ${of.adminUrl}/readyz    More tokens: npx tollgate token --help
+Who did what: data/quickstart/audit.log    Health: ${adminUrl}/readyz    Test tokens: npx tollgate token --help
 Ctrl-C stops everything.
 
 `

@@ -1,6 +1,7 @@
 import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
+import { MINT_METRICS } from './mint-definitions.ts'
 import { POOL_METRICS } from './pool-definitions.ts'
 import { SUSPECT_METRICS } from './suspect-definitions.ts'
 
@@ -208,6 +209,7 @@ export const METRICS = {
   ...LIMIT_METRICS,
   ...SUSPECT_METRICS,
   ...POOL_METRICS,
+  ...MINT_METRICS,
 
   tollgate_config_last_reload_successful: {
     ...gauge,

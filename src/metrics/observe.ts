@@ -9,6 +9,7 @@ import {
   authResultOf,
   denialOf,
   interruptionOf,
+  issueResultOf,
   limitRefusalOf,
   outcomeOf,
   queueRejectionOf,
@@ -44,6 +45,7 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
   const tries = families.of('tollgate_upstream_requests_total')
   const retries = families.of('tollgate_upstream_retries_total')
   const unparsed = families.of('tollgate_sse_unparsed_total')
+  const issued = families.of('tollgate_tokens_issued_total')
   const countUsage = createUsageCounter(families)
 
   return exchange => {
@@ -63,6 +65,7 @@ export function createObserver(families: Families, { teams, models, issuerOf }: 
     if (exchange.bytesIn > 0 && exchange.upgrade === null) bodies.at(model).observe(exchange.bytesIn)
     if (identity !== undefined) auth.at('ok', issuerOf(identity.iss)).value++
     if (failure !== null) refusal(failure, team, pool)
+    if (exchange.issue !== null) issued.at(exchange.issue.grant ?? NONE, issueResultOf(failure)).value++
     if (hasLeft && failure?.code !== 'TOLLGATE_ACCEPT_STALLED')
       disconnects.at(model, firstByteAtMs === null ? 'before_first_token' : 'streaming').value++
     const { ownMs } = exchange

@@ -133,3 +133,20 @@ export function denialOf({ code }: GateError): 'scope' | 'model' | 'route' | 'un
       return null
   }
 }
+
+/** What became of a request for a token. */
+export function issueResultOf(failure: GateError | null): 'ok' | 'credentials' | 'throttled' | 'request' | 'error' {
+  switch (failure?.code) {
+    case undefined:
+      return 'ok'
+    case 'TOLLGATE_MINT_LOGIN':
+    case 'TOLLGATE_MINT_CLIENT':
+    case 'TOLLGATE_MINT_SUBJECT':
+      return 'credentials'
+    case 'TOLLGATE_MINT_THROTTLED':
+    case 'TOLLGATE_MINT_BUSY':
+      return 'throttled'
+    default:
+      return failure?.row.fault === 'client' ? 'request' : 'error'
+  }
+}

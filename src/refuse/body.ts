@@ -13,6 +13,7 @@ export function dialectOf(path: string): Dialect {
  */
 export function errorBody(error: GateError, dialect: Dialect, requestId: string): string {
   const { status, message, type, param, code } = error.told
+  if (dialect === 'oauth') return JSON.stringify({ error: oauthCode(error), error_description: message })
   if (dialect === 'anthropic') {
     return JSON.stringify({
       type: 'error',
@@ -21,6 +22,13 @@ export function errorBody(error: GateError, dialect: Dialect, requestId: string)
     })
   }
   return JSON.stringify({ error: { message, type, param, code } })
+}
+
+/** One of the words that RFC 6749 sections 5.2 and 4.1.2.1 have: those of the mint are theirs already. */
+function oauthCode({ code, told }: GateError): string {
+  if (code.startsWith('TOLLGATE_MINT_')) return told.code
+  if (told.status === 429 || told.status === 503) return 'temporarily_unavailable'
+  return told.status < 500 ? 'invalid_request' : 'server_error'
 }
 
 /** The event that ends a stream which cannot be finished: the libraries of both APIs raise it as an error. */

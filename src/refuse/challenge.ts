@@ -17,6 +17,9 @@ export function challengeFor(error: GateError): string | null {
     case 'TOLLGATE_AUTHORIZE_SCOPE':
     case 'TOLLGATE_AUTHORIZE_MODEL':
       return `${REALM}, error="insufficient_scope"${scopeParameter(error)}`
+    case 'TOLLGATE_MINT_CLIENT':
+      // RFC 6749 section 5.2: the way in which the client may authenticate itself.
+      return 'Basic realm="tollgate", charset="UTF-8"'
     default:
       return null
   }

@@ -3,9 +3,17 @@ import { dialectOf, errorBody } from './body.ts'
 import { challengeFor } from './challenge.ts'
 import { gateErrorFrom } from './translate.ts'
 
+/** What `refuse` is given. */
+export interface RefuseOptions {
+  /** Paths whose errors are those of OAuth. */
+  readonly oauthPaths?: ReadonlySet<string>
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
 /** The one door by which every refusal leaves. */
-export default fp(
-  async app => {
+export default fp<RefuseOptions>(
+  async (app, { oauthPaths = NONE }) => {
     app.setErrorHandler((thrown, request, reply) => {
       const error = gateErrorFrom(thrown)
       const { exchange } = request
@@ -21,7 +29,7 @@ export default fp(
         request.log.warn({ code: error.code, request: exchange.id, detail: error.detail }, row.message)
       }
 
-      const body = errorBody(error, dialectOf(exchange.path), exchange.id)
+      const body = errorBody(error, oauthPaths.has(exchange.path) ? 'oauth' : dialectOf(exchange.path), exchange.id)
       exchange.bytesOut = Buffer.byteLength(body)
       const challenge = challengeFor(error)
       if (challenge !== null) reply.header('www-authenticate', challenge)

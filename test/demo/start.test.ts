@@ -41,11 +41,23 @@ async function quickstart(t: Test) {
   return { run, ports: [port, adminPort, enginePort], enginePort, dir }
 }
 
+/** Logs in as the pasted line does. @returns the token */
+async function pasteLogin(line: string): Promise<string> {
+  const [, url = '', username = '', password = ''] =
+    /curl -s (\S+) -d username=(\S+) -d password=(\S+) /.exec(line) ?? []
+  const answer = await fetch(url, { method: 'POST', body: new URLSearchParams({ username, password }) })
+  const text = await answer.text()
+  return /^{"access_token":"([^"]*)/.exec(text)?.[1] ?? text
+}
+
 /** Does what the pasted line does. */
-async function paste(line: string): Promise<Response> {
+async function paste(line: string, token: string): Promise<Response> {
   const [, url = ''] = /(http:\S+)/.exec(line) ?? []
   const headers = Object.fromEntries(
-    [...line.matchAll(/-H '([^:]+): ([^']+)'/g)].map(([, name, value]) => [name, value])
+    [...line.matchAll(/-H ['"]([^:]+): ([^'"]+)['"]/g)].map(([, name, value = '']) => [
+      name,
+      value.replace('$TOKEN', token)
+    ])
   )
   const [, body = ''] = /-d '([^']+)'/.exec(line) ?? []
   return await fetch(url, { method: 'POST', headers, body })
@@ -60,14 +72,18 @@ t.test('the quickstart prints a line that streams and one that is refused; Ctrl-
     .text()
     .split('\n')
     .filter(line => line.startsWith('curl '))
-  const answer = await paste(streams)
+  const [ada = '', bob = ''] = program
+    .text()
+    .split('\n')
+    .filter(line => line.startsWith('TOKEN='))
+  const answer = await paste(streams, await pasteLogin(ada))
   t.equal(answer.status, 200)
   t.match(answer.headers.get('content-type'), /^text\/event-stream/)
   const text = await answer.text()
   t.match(text, /"This"/)
   t.match(text, /" demo"/, 'it says that it is a demo')
   t.match(text, /data: \[DONE\]\n\n$/)
-  t.equal((await paste(refused)).status, 404)
+  t.equal((await paste(refused, await pasteLogin(bob))).status, 404)
 
   program.interrupt()
   t.equal(await program.exit, 0)
@@ -81,7 +97,9 @@ t.test('the quickstart prints a line that streams and one that is refused; Ctrl-
     .split('\n')
     .map(line => JSON.parse(line))
   t.match(lines, [
+    { 'event.action': 'token.issue', 'user.id': 'ada' },
     { 'user.id': 'ada', 'http.response.status_code': 200 },
+    { 'event.action': 'token.issue', 'user.id': 'bob' },
     { 'user.id': 'bob', 'tollgate.code': 'TOLLGATE_ROUTE_MODEL' }
   ])
 })

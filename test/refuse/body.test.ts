@@ -54,3 +54,14 @@ t.test('the farewell of a broken stream is one whole event that client libraries
   t.match(JSON.parse(named.slice(named.indexOf('{'))), { code: 'upstream_error', error: { code: 'upstream_error' } })
   t.match(errorEvent(BROKEN, 'anthropic'), /^event: error\ndata: \{"type":"error".*\}\n\n$/)
 })
+
+t.test('errors of OAuth are those of RFC 6749, whichever room they come from', async t => {
+  const said = (code: GateErrorCode) => JSON.parse(errorBody(new GateError(code), 'oauth', 'id'))
+  t.strictSame(said('TOLLGATE_MINT_LOGIN'), {
+    error: 'invalid_grant',
+    error_description: 'The name or the password is not right.'
+  })
+  t.equal(said('TOLLGATE_ACCEPT_OVERLOADED').error, 'temporarily_unavailable')
+  t.equal(said('TOLLGATE_ACCEPT_HEADERS').error, 'invalid_request')
+  t.equal(said('TOLLGATE_INTERNAL').error, 'server_error')
+})

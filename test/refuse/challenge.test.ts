@@ -27,3 +27,8 @@ t.test('V25: a missing scope is named, and only when it is a scope', async t => 
 t.test('V25: keys that are not to be had are no challenge: the token may be good', async t => {
   t.equal(challengeFor(new GateError('TOLLGATE_AUTHENTICATE_KEYS')), null)
 })
+
+t.test('a client that is not known is told how it may authenticate itself', async t => {
+  t.match(challengeFor(new GateError('TOLLGATE_MINT_CLIENT')), /^Basic realm="tollgate"/)
+  t.equal(challengeFor(new GateError('TOLLGATE_MINT_LOGIN')), null)
+})

@@ -1,0 +1,83 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Issue } from '../caller.ts'
+import { GateError } from '../errors.ts'
+import { readBody } from './body.ts'
+import type { Desk, TokenAnswer, TokenRequest } from './desk.ts'
+import { readParameters } from './parameters.ts'
+
+/** What the mint's routes are given. */
+export interface MintPluginOptions {
+  readonly desk: Desk
+  /** Which of `/login` and `/token` are served. */
+  readonly paths: ReadonlySet<string>
+}
+
+const NOT_YET: Issue = {
+  grant: null,
+  sub: null,
+  team: null,
+  clientId: null,
+  jti: null,
+  kid: null,
+  iss: null,
+  iatSec: null,
+  expSec: null
+}
+
+/** Answers `POST /login` and `POST /token`: identified, not authenticated. In a scope of its own, for it reads bodies. */
+export default async function mint(app: FastifyInstance, { desk, paths }: MintPluginOptions): Promise<void> {
+  app.addHook('onRequest', ({ exchange }, _reply, done) => {
+    exchange.issue = NOT_YET
+    done()
+  })
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
+    done(null, payload)
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    readBody(payload).then(body => done(null, body), done)
+  })
+
+  const serve = (path: string, mayBeJson: boolean, issue: (request: TokenRequest) => Promise<TokenAnswer>) => {
+    if (!paths.has(path)) return
+    app.post(path, async (request, reply) => {
+      const answer = JSON.stringify(await issue(requestFrom(request, mayBeJson)))
+      const { exchange } = request
+      exchange.status = 200
+      exchange.bytesOut = Buffer.byteLength(answer)
+      // RFC 6749 section 5.1: what holds a token is never kept.
+      return reply
+        .header('cache-control', 'no-store')
+        .header('pragma', 'no-cache')
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(answer)
+    })
+    app.route({
+      method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url: path,
+      // Before a body is read.
+      onRequest: () => {
+        throw new GateError('TOLLGATE_MINT_METHOD', { reason: 'method', allow: 'POST' })
+      },
+      handler: () => {}
+    })
+  }
+  serve('/login', true, desk.login)
+  serve('/token', false, desk.token)
+}
+
+function requestFrom(request: FastifyRequest, mayBeJson: boolean): TokenRequest {
+  const { exchange, headers } = request
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  exchange.bytesIn = body.length
+  const head = { type: headers['content-type'], encoding: headers['content-encoding'], mayBeJson }
+  return {
+    parameters: readParameters(body, head),
+    authorization: headers.authorization,
+    client: exchange.client,
+    tell: known => {
+      exchange.issue = { ...(exchange.issue ?? NOT_YET), ...known }
+    }
+  }
+}

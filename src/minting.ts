@@ -1,0 +1,63 @@
+import type { Client } from './caller.ts'
+import { accountsReport, loadApiKeys, loadUsers } from './config/accounts.ts'
+import { openAccounts } from './mint/account-book.ts'
+import { createDesk } from './mint/desk.ts'
+import { openKeyRing } from './mint/key-ring.ts'
+import type { MintOptions } from './mint/options.ts'
+import type { MintPluginOptions } from './mint/plugin.ts'
+import { MemoryThrottle } from './mint/throttle.ts'
+import { type RunScript, SharedThrottle } from './mint/throttle-shared.ts'
+import type { NowMs } from './time.ts'
+
+/** The mint of a gate, and how to begin and end it. */
+export interface Minting {
+  readonly plugin: MintPluginOptions
+  start(): void
+  close(): void
+}
+
+/**
+ * Opens the mint: its keys, its accounts, and the desk.
+ * @throws AccountsError, KeyRingError with words for the person at the terminal
+ */
+export function openMint(
+  options: MintOptions,
+  init: {
+    readonly nowMs: NowMs
+    readonly log: { info(facts: object, message: string): void; error(facts: object, message: string): void }
+    /** How the store is asked; null without one. */
+    readonly run: RunScript | null
+    /** A failed try of an address, for whoever bans. */
+    readonly note: (client: Client, weight: number, what: string) => void
+  }
+): Minting {
+  const { nowMs, log, run, note } = init
+  const ring = openKeyRing(options.keys.dir, { algorithm: options.keys.algorithm })
+  const accounts = openAccounts(
+    {
+      users: options.users,
+      apiKeys: options.apiKeys,
+      readUsers: file => read(loadUsers(file)),
+      readApiKeys: file => read(loadApiKeys(file))
+    },
+    { log }
+  )
+  const desk = createDesk({
+    nowMs,
+    options: () => options,
+    ring,
+    accounts: () => accounts,
+    throttle: run === null ? new MemoryThrottle({ nowMs }) : new SharedThrottle({ run, nowMs }),
+    note
+  })
+  const paths = new Set<string>()
+  if (options.users !== null) paths.add('/login')
+  if (options.apiKeys !== null) paths.add('/token')
+  return { plugin: { desk, paths }, start: () => accounts.watch(), close: () => accounts.close() }
+}
+
+function read<T>(result: ReturnType<typeof loadUsers> | ReturnType<typeof loadApiKeys>) {
+  return result.ok
+    ? { ok: true as const, accounts: result.accounts as ReadonlyMap<string, T> }
+    : { ok: false as const, report: accountsReport(result) }
+}

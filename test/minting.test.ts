@@ -1,0 +1,24 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { openMint } from '../src/minting.ts'
+
+const init = { nowMs: Date.now, log: { info: () => {}, error: () => {} }, run: null, note: () => {} }
+
+t.test('only what has accounts is served, and a file that others can read keeps a mint from opening', async t => {
+  const dir = t.testdir()
+  const users = `${dir}/users.yaml`
+  writeFileSync(users, 'users: {}\n', { mode: 0o600 })
+  const options = {
+    issuer: 'https://gate.example.com',
+    audience: 'inference',
+    keys: { dir: `${dir}/keys`, algorithm: 'ES256' as const },
+    ttlMs: 900_000,
+    users,
+    apiKeys: null
+  }
+  const mint = openMint(options, init)
+  t.strictSame([...mint.plugin.paths], ['/login'])
+  mint.close()
+  chmodSync(users, 0o644)
+  t.throws(() => openMint(options, init), { name: 'AccountsError' })
+})
