@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { createCors } from './accept/cors.ts'
-import type { TlsFiles } from './accept/options.ts'
 import { createOverloadGuard, LEVELS } from './accept/overload.ts'
-import { LIMITS, type TlsTexts } from './accept/server-options.ts'
+import { LIMITS } from './accept/server-options.ts'
+import { readTls } from './accept/tls-files.ts'
 import type { Check } from './admin/app.ts'
 import type { AppDeps } from './app.ts'
 import { createAlarm } from './audit/alarm.ts'
@@ -32,13 +31,12 @@ import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
+import { sharingOf } from './sharing.ts'
 import { connectStore } from './store/valkey.ts'
 import type { NowMs } from './time.ts'
 import { openWatch } from './watch.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
-
-const STORE_AWAY = 'the store of limits is away: limits.on_store_failure decides'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
@@ -92,22 +90,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   const limits = openLimits({
     nowMs,
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
-    sharing:
-      store === null
-        ? null
-        : {
-            ...store,
-            onFailure: () => config.limit.onStoreFailure,
-            onChange: (isAway, { why, dropped }) => {
-              // Of what failed its words alone: the library hangs the whole command on its errors.
-              if (isAway)
-                log.warn(
-                  { why: why instanceof Error ? why.message : why, limits: config.limit.onStoreFailure },
-                  STORE_AWAY
-                )
-              else log.warn({ dropped }, 'the store of limits is there again')
-            }
-          }
+    sharing: store === null ? null : sharingOf(store, { log, onFailure: () => config.limit.onStoreFailure })
   })
   const mint =
     first.mint === null
@@ -280,21 +263,4 @@ function learnedPools({ route }: Config): readonly LearnedPool[] {
   return [...route.pools.values()]
     .filter(pool => pool.models === null)
     .map(({ name, targets }) => ({ name, targets: targets.map(({ origin }) => origin) }))
-}
-
-/** Reads the certificate and key that the listener shows. @throws the file system's error */
-export function readTls({ certFile, keyFile, clientCaFile }: TlsFiles): TlsTexts {
-  return {
-    cert: readFileSync(certFile, 'utf8'),
-    key: readFileSync(keyFile, 'utf8'),
-    clientCa: clientCaFile === null ? null : readFileSync(clientCaFile, 'utf8')
-  }
-}
-
-/** The operator's log: JSON lines on stderr, apart from the audit lines. */
-export function openLog(level = 'info'): Logger {
-  return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true })
-  )
 }

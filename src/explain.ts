@@ -4,10 +4,11 @@ import { checkHead } from './accept/head.ts'
 import { readBearer } from './authenticate/bearer.ts'
 import { loadConfig } from './config/load.ts'
 import { reportFile } from './config/report.ts'
-import { buildDeps, openLog, type World } from './deps.ts'
+import { buildDeps, type World } from './deps.ts'
 import { GateError } from './errors.ts'
 import type { Call, Identity } from './exchange.ts'
 import { readCall } from './inspect/call.ts'
+import { openLog } from './log.ts'
 
 const HELP = `Usage: tollgate explain --config FILE --token TOKEN --path PATH [OPTIONS]
 

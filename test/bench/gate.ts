@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util'
 import { buildApp } from '../../src/app.ts'
 import { neverPretenure } from '../../src/collector.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { buildDeps, openLog } from '../../src/deps.ts'
+import { buildDeps } from '../../src/deps.ts'
+import { openLog } from '../../src/log.ts'
 
 /**
  * The gate without what a configuration cannot leave out, to see what that costs: `--without audit,metrics`. The port of
