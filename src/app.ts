@@ -13,7 +13,8 @@ import type { Exchange } from './exchange.ts'
 import forward from './forward/plugin.ts'
 import { streamErrorFrom } from './forward/stream-error.ts'
 import type { Transport } from './forward/transport.ts'
-import identify from './identify/plugin.ts'
+import type { Bans } from './identify/bans.ts'
+import identify, { closeToBanned } from './identify/plugin.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import inspect from './inspect/plugin.ts'
 import { createJudge } from './judge.ts'
@@ -38,6 +39,8 @@ export interface AppDeps {
   /** What a request that begins now is judged by. */
   readonly rules: () => Rules
   readonly transport: Transport
+  /** Which addresses are banned. */
+  readonly bans: Bans
   /** What is let in while the gate itself has too much to do. */
   readonly overload: OverloadGuard
   readonly bodies: BodyBudget
@@ -57,7 +60,7 @@ export interface AppDeps {
 
 /** The whole gate, without a socket. The order of the lines is the order of the rooms. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { log, limits, tls, rules, transport, nowMs, charger } = deps
+  const { log, limits, tls, rules, transport, bans, nowMs, charger } = deps
   const configOf = (exchange: Exchange) => rulesOf(exchange).config
   const isSocket = (rawUrl: string) => rules().inspection.endpoints.isSocket(rawUrl)
   const app = fastify(serverOptions({ log, limits, tls, isSocket }))
@@ -97,12 +100,19 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ]
   })
   await app.register(refuse, deps.mint === null ? {} : { oauthPaths: deps.mint.paths })
-  await app.register(identify, { resolverOf: exchange => rulesOf(exchange).resolveClient })
-  if (deps.mint !== null) await app.register(mint, deps.mint)
+  await app.register(identify, { resolverOf: exchange => rulesOf(exchange).resolveClient, bans })
+  await app.register(async open => {
+    await open.register(closeToBanned, { bans })
+    if (deps.mint !== null) await open.register(mint, deps.mint)
+  })
 
   await app.register(async gated => {
     await gated.register(suspectAddress, { suspicion: deps.suspicion })
-    await gated.register(authenticate, { verifierOf: exchange => rulesOf(exchange).verifier })
+    await gated.register(authenticate, {
+      verifierOf: exchange => rulesOf(exchange).verifier,
+      refusalOf: ban => bans.refusal(ban),
+      onRefused: ({ client }, error, token) => bans.blame(client, error, token)
+    })
     await gated.register(suspectCaller, { suspicion: deps.suspicion })
     await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })
     await gated.register(authorize, { policyOf: exchange => rulesOf(exchange).policy })

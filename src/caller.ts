@@ -1,4 +1,4 @@
-import type { Sec } from './time.ts'
+import type { Ms, Sec } from './time.ts'
 
 /** Whose address the request came from, written by `identify`. */
 export interface Client {
@@ -10,6 +10,22 @@ export interface Client {
   readonly peerIp: string
   /** True when no address beyond a trusted proxy could be found: never to be banned. */
   readonly isProxy: boolean
+  /** Set while its address is banned: then it is served nothing but what a remembered token opens. */
+  readonly ban?: Ban
+}
+
+/** An address that is refused for a while. */
+export interface Ban {
+  /** What is banned: `client.key`. */
+  readonly key: string
+  /** The address that it was imposed for. */
+  readonly ip: string
+  /** Why, in a word: `failures`, `manual`, or the name of a rule. */
+  readonly reason: string
+  readonly sinceMs: Ms
+  readonly untilMs: Ms
+  /** How often it has been banned, this time included: each time lasts twice as long. */
+  readonly times: number
 }
 
 /** Whose token it is: the verified principal, frozen, without the token. Written by `authenticate`. */

@@ -76,6 +76,13 @@ export const CODES = {
   },
   TOLLGATE_ACCEPT_OVERLOADED: { ...overloaded, message: 'The gate has too much to do.' },
 
+  TOLLGATE_IDENTIFY_BANNED: {
+    ...limited,
+    code: 'too_many_failures',
+    message: 'Too many failed requests came from this address.',
+    shouldRetry: false
+  },
+
   TOLLGATE_AUTHENTICATE_MISSING: { ...token, message: 'A bearer token is required.' },
   TOLLGATE_AUTHENTICATE_MALFORMED: { ...request, message: 'The request must carry exactly one bearer token.' },
   TOLLGATE_AUTHENTICATE_INVALID: { ...token, message: 'The token is not valid.' },

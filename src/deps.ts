@@ -18,6 +18,8 @@ import { keysCheck, limitsCheck, loadCheck, sinkCheck } from './checks.ts'
 import type { Config } from './config/load.ts'
 import { createShipping } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
+import { tellOfBan } from './identify/ban-line.ts'
+import { Bans } from './identify/bans.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
@@ -92,11 +94,16 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing: store === null ? null : sharingOf(store, { log, onFailure: () => config.limit.onStoreFailure })
   })
+  const bans = new Bans(first.identify, { nowMs, onChange: event => tellOfBan(event, log) })
   const mint =
     first.mint === null
       ? null
-      : // Wired to the bans of `identify` where those are: `note: bans.note`.
-        openMint(first.mint, { nowMs, log, run: store?.connection.run ?? null, note: () => {} })
+      : openMint(first.mint, {
+          nowMs,
+          log,
+          run: store?.connection.run ?? null,
+          note: (client, weight, what) => bans.note(client, weight, what)
+        })
   const prober = createProber({
     ask: transport.ask,
     onAnswered: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
@@ -114,8 +121,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     write: sink.write,
     metrics: () => metrics,
     subjectKey: () => config.metrics.subjectKey,
-    // Where bans of `identify/` are imposed: bans.impose(client, { reason, forMs }).
-    impose: () => {}
+    impose: (client, of) => void bans.impose(client, of)
   })
   const pools = new Map<string, Pool>()
   const teller =
@@ -167,6 +173,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     const limiter = new Limiter(next.limit, limits)
 
     config = next
+    bans.follow(next.identify)
     overload.follow(next.accept.overload)
     suspicion.follow(next.suspect)
     transport.follow(next.forward)
@@ -210,6 +217,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       tls: first.accept.tls === null ? null : readTls(first.accept.tls),
       rules: () => rules,
       transport,
+      bans,
       overload,
       bodies,
       charger: book?.charger ?? null,

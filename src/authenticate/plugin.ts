@@ -1,19 +1,39 @@
 import fp from 'fastify-plugin'
 import { GateError } from '../errors.ts'
-import type { Exchange, Identity } from '../exchange.ts'
+import type { Ban, Exchange, Identity } from '../exchange.ts'
 import { readBearer } from './bearer.ts'
 import type { Verifier } from './verifier.ts'
 
+/** What `authenticate` is given. */
+export interface AuthenticatePluginOptions {
+  readonly verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify' | 'recall'>
+  /** The error for a banned caller whose token is not remembered. */
+  readonly refusalOf: (ban: Ban) => GateError
+  /** Told of each refusal. @param token empty when none could be read */
+  readonly onRefused: (exchange: Exchange, error: GateError, token: string) => void
+}
+
 /** Writes whose token it is. A stranger's body is never read: this runs before. */
-export default fp<{ verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify'> }>(
-  async (app, { verifierOf }) => {
+export default fp<AuthenticatePluginOptions>(
+  async (app, { verifierOf, refusalOf, onRefused }) => {
     app.addHook('onRequest', (request, _reply, done) => {
       const { exchange } = request
+      let token = ''
+      const refuse = (err: unknown) => {
+        const error = errorFrom(err)
+        // At once and not on the way out: the next request may be here before this answer is gone.
+        if (error instanceof GateError) onRefused(exchange, error, token)
+        done(error)
+      }
       let found: Identity | Promise<Identity>
       try {
-        found = verifierOf(exchange).verify(readBearer(request.raw.rawHeaders, exchange.path))
+        const { ban } = exchange.client
+        if (ban === undefined) {
+          token = readBearer(request.raw.rawHeaders, exchange.path)
+          found = verifierOf(exchange).verify(token)
+        } else found = recalled(request.raw.rawHeaders, exchange, ban)
       } catch (err) {
-        done(errorFrom(err))
+        refuse(err)
         return
       }
       // A remembered token costs no turn of the event loop.
@@ -22,14 +42,24 @@ export default fp<{ verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify'>
         done()
         return
       }
-      found.then(
-        identity => {
-          exchange.identity = identity
-          done()
-        },
-        (err: unknown) => done(errorFrom(err))
-      )
+      found.then(identity => {
+        exchange.identity = identity
+        done()
+      }, refuse)
     })
+
+    /** No token of a banned address is verified, so that guessing costs the gate nothing. */
+    function recalled(rawHeaders: readonly string[], exchange: Exchange, ban: Ban): Identity {
+      let token: string
+      try {
+        token = readBearer(rawHeaders, exchange.path)
+      } catch {
+        throw refusalOf(ban)
+      }
+      const identity = verifierOf(exchange).recall(token)
+      if (identity === null) throw refusalOf(ban)
+      return identity
+    }
   },
   { name: 'tollgate-authenticate', dependencies: ['tollgate-identify'] }
 )

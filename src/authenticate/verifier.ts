@@ -25,6 +25,8 @@ export interface Verifier {
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_OVERLOADED when too much is to be done to verify one more
    */
   verify(token: string): Identity | Promise<Identity>
+  /** The principal of a token that is remembered as good, or null. Verifies nothing. */
+  recall(token: string): Identity | null
   /**
    * Looks again at a principal of a session that goes on: whether its token is good at this moment.
    * @throws TOLLGATE_AUTHENTICATE_ENDED when the token has expired or the key that vouched for it has gone
@@ -70,13 +72,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   function verify(token: string): Identity | Promise<Identity> {
     if (token.length > MAX_TOKEN_CHARS) throw invalid('too_long')
     const askedAtMs = performance.now()
-    const now = nowMs()
-    if (now > latestMs) latestMs = now
-    else if (now < latestMs - maxSkewMs) {
-      // A clock that was set back, at once or little by little, makes every remembered time doubtful.
-      cache.flush()
-      latestMs = now
-    }
+    const now = lookAtClock()
     const key = hash('sha256', token, 'base64url')
     const known = cache.get(key, now)
     if (known !== null) {
@@ -98,6 +94,22 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
       inFlight.set(key, running)
     }
     return running
+  }
+
+  function recall(token: string): Identity | null {
+    if (token.length > MAX_TOKEN_CHARS) return null
+    return cache.get(hash('sha256', token, 'base64url'), lookAtClock())
+  }
+
+  function lookAtClock(): Ms {
+    const now = nowMs()
+    if (now > latestMs) latestMs = now
+    else if (now < latestMs - maxSkewMs) {
+      // A clock that was set back, at once or little by little, makes every remembered time doubtful.
+      cache.flush()
+      latestMs = now
+    }
+    return now
   }
 
   async function verifyAnew(token: string, key: string): Promise<Identity> {
@@ -165,6 +177,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
 
   return {
     verify,
+    recall,
     recheck,
     stats: cache.stats,
     get remembered() {

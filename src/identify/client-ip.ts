@@ -1,5 +1,6 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { Client } from '../exchange.ts'
+import { inNetworks } from './networks.ts'
 import type { IdentifyOptions } from './options.ts'
 
 /** Finds whose address a request came from. Never throws: what cannot be read is not believed. */
@@ -16,13 +17,12 @@ const UNKNOWN = '0.0.0.0'
  * trusted hops are skipped, and the first other address is the caller. A hop that is no address ends the walk at the
  * last trusted one, so that a caller cannot invent identities. `Forwarded` and `X-Real-IP` are not read.
  */
-export function createClientResolver(options: IdentifyOptions): ClientResolver {
-  const trusted = blockListOf(options.trustedProxies)
-  const isTrusted = (ip: string) => trusted.check(ip, ip.includes(':') ? 'ipv6' : 'ipv4')
+export function createClientResolver(options: Pick<IdentifyOptions, 'trustedProxies'>): ClientResolver {
+  const isTrusted = inNetworks(options.trustedProxies)
 
   return (peerAddress, rawHeaders) => {
     const peerIp = readAddress(peerAddress ?? '') ?? UNKNOWN
-    if (options.trustedProxies.length === 0 || !isTrusted(peerIp)) return clientOf(peerIp, peerIp, false)
+    if (!isTrusted(peerIp)) return clientOf(peerIp, peerIp, false)
     let ip = peerIp
     const hops = forwardedHops(rawHeaders)
     for (let i = hops.length - 1; i >= 0; i--) {
@@ -94,15 +94,4 @@ function forwardedHops(rawHeaders: readonly string[]): string[] {
   // A cut in the middle of an address must not be read as another one.
   if (text.length > MAX_FORWARDED_BYTES) hops.shift()
   return hops.slice(-MAX_HOPS)
-}
-
-function blockListOf(ranges: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [network = '', prefix] = range.split('/')
-    const family = network.includes(':') ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) list.addAddress(network, family)
-    else list.addSubnet(network, Number(prefix), family)
-  }
-  return list
 }

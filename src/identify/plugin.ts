@@ -1,14 +1,39 @@
 import fp from 'fastify-plugin'
 import type { Exchange } from '../exchange.ts'
+import type { Bans } from './bans.ts'
 import type { ClientResolver } from './client-ip.ts'
 
-/** Writes whose address the request came from. */
-export default fp<{ resolverOf: (exchange: Exchange) => ClientResolver }>(
-  async (app, { resolverOf }) => {
+/** What `identify` is given. */
+export interface IdentifyPluginOptions {
+  readonly resolverOf: (exchange: Exchange) => ClientResolver
+  readonly bans: Pick<Bans, 'judge' | 'isStrict' | 'refusal'>
+}
+
+/** Writes whose address the request came from, and whether it is banned. */
+export default fp<IdentifyPluginOptions>(
+  async (app, { resolverOf, bans }) => {
     app.addHook('onRequest', ({ exchange, raw }, _reply, done) => {
-      exchange.client = resolverOf(exchange)(raw.socket.remoteAddress, raw.rawHeaders)
+      const client = resolverOf(exchange)(raw.socket.remoteAddress, raw.rawHeaders)
+      const ban = bans.judge(client)
+      exchange.client = ban === null ? client : { ...client, ban }
+      // Else `authenticate` lets in whose token it remembers.
+      if (ban !== null && bans.isStrict) throw bans.refusal(ban)
       done()
     })
   },
   { name: 'tollgate-identify', dependencies: ['tollgate-accept'] }
+)
+
+/**
+ * For routes that take no token: no banned address gets beyond this. Register it before them, in their scope.
+ */
+export const closeToBanned = fp<Pick<IdentifyPluginOptions, 'bans'>>(
+  async (app, { bans }) => {
+    app.addHook('onRequest', ({ exchange }, _reply, done) => {
+      const { ban } = exchange.client
+      if (ban !== undefined) throw bans.refusal(ban)
+      done()
+    })
+  },
+  { name: 'tollgate-close-to-banned', dependencies: ['tollgate-identify'] }
 )

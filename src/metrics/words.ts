@@ -101,6 +101,8 @@ const RESULTS: Readonly<Record<string, string>> = {
 /** Why a token was refused, or null when the error is about something else. */
 export function authResultOf({ code, detail }: GateError): string | null {
   switch (code) {
+    case 'TOLLGATE_IDENTIFY_BANNED':
+      return 'banned'
     case 'TOLLGATE_AUTHENTICATE_MISSING':
       return 'missing'
     case 'TOLLGATE_AUTHENTICATE_MALFORMED':

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
 import authenticate from '../../src/authenticate/plugin.ts'
 import { GateError } from '../../src/errors.ts'
-import { Exchange, type Identity } from '../../src/exchange.ts'
+import { type Ban, Exchange, type Identity } from '../../src/exchange.ts'
 
 const someone: Identity = {
   iss: 'https://idp',
@@ -21,8 +21,13 @@ const someone: Identity = {
 }
 
 /** The hook in an app of its own, behind a stand-in for the rooms before it. */
-async function fixture(t: Test, verify: (token: string) => Identity | Promise<Identity>) {
+async function fixture(
+  t: Test,
+  verify: (token: string) => Identity | Promise<Identity>,
+  { ban, recall = () => null }: { ban?: Ban; recall?: (token: string) => Identity | null } = {}
+) {
   const exchanges: Exchange[] = []
+  const refused: (readonly [code: string, token: string])[] = []
   const app = fastify()
   await app.register(
     fp(
@@ -31,6 +36,8 @@ async function fixture(t: Test, verify: (token: string) => Identity | Promise<Id
         app.addHook('onRequest', async request => {
           const path = request.url.split('?')[0] ?? ''
           request.exchange = new Exchange({ id: '1', startedAtMs: 0, method: request.method, path })
+          const client = { ip: '203.0.113.7', key: '203.0.113.7', peerIp: '203.0.113.7', isProxy: false }
+          request.exchange.client = ban === undefined ? client : { ...client, ban }
           exchanges.push(request.exchange)
         })
       },
@@ -38,12 +45,16 @@ async function fixture(t: Test, verify: (token: string) => Identity | Promise<Id
     )
   )
   app.setErrorHandler((err, _request, reply) => reply.code(err instanceof GateError ? err.row.status : 500).send(err))
-  await app.register(authenticate, { verifierOf: () => ({ verify }) })
+  await app.register(authenticate, {
+    verifierOf: () => ({ verify, recall }),
+    refusalOf: () => new GateError('TOLLGATE_IDENTIFY_BANNED'),
+    onRefused: (_exchange, { code }, token) => refused.push([code, token])
+  })
   app.all('/*', async request => request.exchange.identity.sub)
   t.teardown(() => app.close())
   const ask = async (headers: Record<string, string>, url = '/v1/chat/completions') =>
     await app.inject({ url, headers })
-  return { app, ask, exchanges }
+  return { app, ask, exchanges, refused }
 }
 
 async function listen(app: FastifyInstance): Promise<number> {
@@ -109,4 +120,28 @@ t.test('a caller who leaves while the token is verified leaves nothing broken be
   socket.resetAndDestroy()
   verified.reject(new GateError('TOLLGATE_AUTHENTICATE_KEYS', { reason: 'keys_unavailable' }))
   t.equal((await ask({ authorization: 'Bearer quick' })).body, 'u-1')
+})
+
+t.test('B5: every refusal is told of with its token, and one without a token without', async t => {
+  const { ask, refused } = await fixture(t, async () => {
+    throw new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason: 'bad_signature' })
+  })
+  await ask({ authorization: 'Bearer a.b.c' })
+  await ask({})
+  t.strictSame(refused, [
+    ['TOLLGATE_AUTHENTICATE_INVALID', 'a.b.c'],
+    ['TOLLGATE_AUTHENTICATE_MISSING', '']
+  ])
+})
+
+t.test('B6: of a banned address a remembered token opens, and no other is ever verified', async t => {
+  const ban: Ban = { key: 'k', ip: '203.0.113.7', reason: 'failures', sinceMs: 0, untilMs: 1, times: 1 }
+  const verify = () => {
+    throw new Error('verified')
+  }
+  const { ask } = await fixture(t, verify, { ban, recall: token => (token === 'good' ? someone : null) })
+  t.equal((await ask({ authorization: 'Bearer good' })).statusCode, 200)
+  for (const headers of [{ authorization: 'Bearer other' }, { authorization: 'Basic x' }, {}]) {
+    t.equal((await ask(headers as Record<string, string>)).statusCode, 429)
+  }
 })
