@@ -46,6 +46,8 @@ export interface AppDeps {
   readonly bodies: BodyBudget
   /** The ledger; null without one. */
   readonly charger: Charger | null
+  /** Why a call of somebody who was revoked must not go on, or null. */
+  readonly revoked: (exchange: Exchange) => GateError | null
   /** Tells what was used; null without a ledger. */
   readonly teller: Teller | null
   /** Issues tokens; null without. */
@@ -135,6 +137,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       transport,
       nowMs,
       reconsider: (exchange, error) => rulesOf(exchange).shaper.retreat(exchange, error),
+      demand: deps.revoked,
       farewell: (exchange, error) => errorEvent(error, dialectOf(exchange.path)),
       rulesOf: exchange => ({
         judge: createJudge(rulesOf(exchange), exchange),

@@ -1,6 +1,7 @@
 import type { OverloadGuard } from './accept/overload.ts'
 import type { Check } from './admin/app.ts'
 import type { KeySet } from './authenticate/keys.ts'
+import type { RevocationStatus } from './authenticate/revocations.ts'
 import type { SinkStatus } from './export/shipping.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import type { SharedStatus } from './limit/quota-store-shared.ts'
@@ -27,4 +28,9 @@ export function sinkCheck({ name, ...detail }: SinkStatus): Check {
 /** A store that is away takes no gate out of service: all of them would be out together. */
 export function limitsCheck(status: SharedStatus): Check {
   return { name: 'limits', ok: true, detail: { ...status } }
+}
+
+/** What is known stays in force, so that neither a faulty file nor a store that is away takes a gate out of service. */
+export function revocationsCheck(status: RevocationStatus): Check {
+  return { name: 'revocations', ok: true, detail: { ...status } }
 }

@@ -87,6 +87,7 @@ export const CODES = {
   TOLLGATE_AUTHENTICATE_MALFORMED: { ...request, message: 'The request must carry exactly one bearer token.' },
   TOLLGATE_AUTHENTICATE_INVALID: { ...token, message: 'The token is not valid.' },
   TOLLGATE_AUTHENTICATE_ENDED: { ...token, message: 'The token has expired or was taken back.' },
+  TOLLGATE_AUTHENTICATE_REVOKED: { ...token, message: 'The token was taken back.' },
   TOLLGATE_AUTHENTICATE_KEYS: {
     status: 503,
     fault: 'upstream',

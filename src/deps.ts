@@ -5,6 +5,7 @@ import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS } from './accept/server-options.ts'
 import { readTls } from './accept/tls-files.ts'
 import type { Check } from './admin/app.ts'
+import type { RevocationDesk } from './admin/revocations.ts'
 import type { AppDeps } from './app.ts'
 import { createAlarm } from './audit/alarm.ts'
 import { auditRecord } from './audit/record.ts'
@@ -14,7 +15,7 @@ import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
-import { keysCheck, limitsCheck, loadCheck, sinkCheck } from './checks.ts'
+import { keysCheck, limitsCheck, loadCheck, revocationsCheck, sinkCheck } from './checks.ts'
 import type { Config } from './config/load.ts'
 import { createShipping } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
@@ -27,6 +28,7 @@ import { Limiter } from './limit/limiter.ts'
 import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openMint } from './minting.ts'
+import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
 import { createLearner, type LearnedPool } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
 import { createProber } from './route/prober.ts'
@@ -45,6 +47,8 @@ export interface World {
   readonly app: AppDeps
   /** What `/readyz` looks at. */
   readonly checks: () => readonly Check[]
+  /** Where operators revoke. */
+  readonly revocations: RevocationDesk
   readonly metrics: Pick<Metrics, 'scrape' | 'watchProcess'>
   /**
    * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
@@ -83,12 +87,15 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     random,
     log,
     isOverloaded,
+    revokedBy: identity => revocations.revokedBy(identity),
     onVerified: (path, tookMs) => metrics.timings.verified(path, tookMs)
   })
   const transport = createTransport(first.forward, (pool, tookMs) => metrics.timings.connected(pool, tookMs))
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
   const store =
     first.store === null ? null : { isCluster: first.store.isCluster, connection: connectStore(first.store) }
+  const connection = store?.connection ?? null
+  const revocations = openRevocations(first, { nowMs, log, connection, transport })
   const limits = openLimits({
     nowMs,
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
@@ -171,6 +178,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     const resolveClient = createClientResolver(next.identify)
     const shaper = createShaper(next.shape, { own, nowMs })
     const limiter = new Limiter(next.limit, limits)
+    revocations.follow(next.revocation, next.authenticate.issuers)
 
     config = next
     bans.follow(next.identify)
@@ -221,6 +229,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       overload,
       bodies,
       charger: book?.charger ?? null,
+      revoked: errorOf(identity => revocations.revokedBy(identity)),
       teller,
       mint: mint?.plugin ?? null,
       audit: exchange => sink.write(auditRecord(exchange)),
@@ -228,9 +237,11 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       suspicion
     },
     metrics,
+    revocations: revocationDesk(revocations, { nowMs, write: sink.write }),
     checks: () => [
       ...authenticator.keySets.map(keysCheck),
       loadCheck(overload, bodies),
+      revocationsCheck(revocations.status),
       ...(shipping?.status() ?? []).map(sinkCheck),
       ...(limits.status === null ? [] : [limitsCheck(limits.status())])
     ],
@@ -243,6 +254,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       shipping?.start()
       overload.start()
       limits.start()
+      revocations.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -259,6 +271,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       authenticator.close()
       transport.close()
       await teller?.close()
+      await revocations.close()
       await limits.close()
       await book?.close()
       // Everything is on the disk now. A sink that takes its time shall not cost lines of the audit log.

@@ -228,7 +228,15 @@ export async function runExplain(
     return 2
   }
 
-  const world = buildDeps({ ...loaded.config, audit: { to: 'stdout' }, charge: null }, { log: openLog('silent') })
+  const world = buildDeps(
+    {
+      ...loaded.config,
+      audit: { to: 'stdout' },
+      charge: null,
+      revocation: { ...loaded.config.revocation, keep: null }
+    },
+    { log: openLog('silent') }
+  )
   try {
     world.start()
     await within(READY_WAIT_MS, world.ready())

@@ -9,6 +9,7 @@ import { readTls } from './accept/tls-files.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
+import { RevocationFileError } from './authenticate/revocation-keep.ts'
 import { LedgerError } from './charge/open.ts'
 import { neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
@@ -76,6 +77,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
     token: config.admin.token,
     reload: () => reloader.reload('asked for by the operator'),
+    revocations: world.revocations,
     metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status }),
     config: salt => ({ ...reloader.status, config: reloader.running(salt) })
   })
@@ -143,7 +145,7 @@ function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
 }
 
 /** What the operator has to mend before a gate can begin. */
-const CANNOT_BEGIN = [AuditLogError, LedgerError, AccountsError, KeyRingError]
+const CANNOT_BEGIN = [RevocationFileError, AuditLogError, LedgerError, AccountsError, KeyRingError]
 
 const TAKE_OVER_MS: Ms = 30_000
 

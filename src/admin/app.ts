@@ -1,5 +1,6 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { hasToken, isOperator } from './guard.ts'
+import { type RevocationDesk, revocationRoutes } from './revocations.ts'
 
 const SALT = /^[0-9a-f]{32}$/
 
@@ -21,6 +22,8 @@ export interface AdminDeps {
   readonly reload: () => Reloaded
   /** What runs: the configuration with its secrets masked, when it was loaded, how the last reload went. */
   readonly config: (salt: string | null) => object
+  /** Where operators revoke. */
+  readonly revocations: RevocationDesk
   /** Everything that is counted, as Prometheus reads it. */
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
 }
@@ -36,7 +39,8 @@ export interface Reloaded {
  * for the operator alone. `/metrics` needs the token where there is one, and is open to whoever reaches the listener where
  * there is none: Prometheus comes from another machine.
  */
-export async function buildAdmin({ log, checks, token, reload, config, metrics }: AdminDeps): Promise<FastifyInstance> {
+export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
+  const { log, checks, token, reload, config, metrics } = deps
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -67,6 +71,7 @@ export async function buildAdmin({ log, checks, token, reload, config, metrics }
       if (token !== null) return demandToken(reply)
       return reply.code(403).send({ error: 'Only from this machine, or with admin.token.' })
     })
+    revocationRoutes(operators, deps.revocations, token)
     operators.post('/-/reload', (_request, reply) => {
       const result = reload()
       reply.code(result.ok ? 200 : 422).send(result)

@@ -23,7 +23,7 @@ export interface Authenticator {
 
 /** Makes one that believes nobody yet. */
 export function createAuthenticator(
-  deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded' | 'onVerified'>
+  deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded' | 'onVerified' | 'revokedBy'>
 ): Authenticator {
   const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
   let isStarted = false

@@ -44,6 +44,26 @@ export interface IssuerOptions {
   readonly maxStaleMs: Ms
 }
 
+/** One item of the file of revocations. */
+export interface RevocationEntry {
+  readonly kind: 'jti' | 'sub' | 'team' | 'kid'
+  /** The exact `iss`; null for a team of whatever issuer. */
+  readonly iss: string | null
+  readonly value: string
+  /** Tokens that were issued before; null for all, as long as it stands there. */
+  readonly beforeMs: Ms | null
+  /** Null where the file does not say. */
+  readonly cutStreams: boolean | null
+  readonly reason: string | null
+}
+
+/** From the YAML key `revocation`. Paths are absolute. */
+export interface RevocationOptions {
+  readonly file: string | null
+  readonly keep: string | null
+  readonly cutStreams: boolean
+}
+
 /** What `authenticate/` needs, from the YAML keys `issuers` and `tokens`. */
 export interface AuthenticateOptions {
   readonly issuers: readonly IssuerOptions[]
@@ -178,6 +198,61 @@ export const TokensSchema = Type.Object(
   },
   { additionalProperties: false, default: {}, description: 'How tokens are handled.' }
 )
+
+/** The YAML key `revocation`. */
+export const RevocationSchema = Type.Object(
+  {
+    file: Type.Optional(
+      Type.String({ minLength: 1, description: 'A file that names what is revoked, loaded anew when it changes.' })
+    ),
+    keep: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Where this gate keeps what operators have revoked while it ran, for its next start.'
+      })
+    ),
+    cut_streams: Type.Boolean({
+      default: false,
+      description: 'Whether running calls of whoever is revoked are ended, unless the revocation says.'
+    })
+  },
+  { additionalProperties: false, default: {}, description: 'Tokens that are taken back before they expire.' }
+)
+
+const WHEN = '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$'
+const NAME = { minLength: 1, maxLength: 1024, expected: 'a text that is not empty' } as const
+
+/** The file of revocations. */
+export const RevocationFileSchema = Type.Object(
+  {
+    revocations: Type.Array(
+      Type.Object(
+        {
+          jti: Type.Optional(Type.String(NAME)),
+          sub: Type.Optional(Type.String(NAME)),
+          team: Type.Optional(Type.String(NAME)),
+          kid: Type.Optional(Type.String(NAME)),
+          issuer: Type.Optional(Type.String(NAME)),
+          issued_before: Type.Optional(Type.String({ pattern: WHEN, expected: 'a time such as 2026-01-31T12:00:00Z' })),
+          cut_streams: Type.Optional(Type.Boolean()),
+          reason: Type.Optional(Type.String({ maxLength: 200, expected: 'a text of at most 200 characters' }))
+        },
+        { additionalProperties: false }
+      ),
+      { maxItems: 10_000, expected: 'a list of at most 10000 revocations' }
+    )
+  },
+  { additionalProperties: false }
+)
+
+/** Reads the key `revocation`. @param resolve makes a path absolute */
+export function revocationOptions(
+  yaml: Static<typeof RevocationSchema>,
+  resolve: (path: string) => string
+): RevocationOptions {
+  const pathOf = (path: string | undefined) => (path === undefined ? null : resolve(path))
+  return { file: pathOf(yaml.file), keep: pathOf(yaml.keep), cutStreams: yaml.cut_streams }
+}
 
 /** Reads the keys `issuers` and `tokens`. @param resolve makes a path absolute */
 export function authenticateOptions(

@@ -19,6 +19,7 @@ export type Reason =
   | 'audience'
   | 'claims'
   | 'cnf'
+  | 'revoked'
 
 /** The error of a token that is not to be believed. @param more facts for the log, in words of ours */
 export function invalid(reason: Reason, more: Detail = {}): GateError {

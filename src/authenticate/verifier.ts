@@ -30,6 +30,7 @@ export interface Verifier {
   /**
    * Looks again at a principal of a session that goes on: whether its token is good at this moment.
    * @throws TOLLGATE_AUTHENTICATE_ENDED when the token has expired or the key that vouched for it has gone
+   * @throws TOLLGATE_AUTHENTICATE_REVOKED when it was revoked
    */
   recheck(identity: Identity): void
   readonly stats: AuthStats
@@ -43,6 +44,8 @@ export interface VerifierDeps {
   readonly nowMs: NowMs
   /** Whether the gate has too much to do for tokens that it does not remember. */
   readonly isOverloaded: () => boolean
+  /** The id of what revokes a principal, or null. Asked on every use, so it has to be quick. */
+  readonly revokedBy?: ((identity: Identity) => string | null) | undefined
   /** Told how long a token took: one that is remembered as good, or one that was verified, whatever came of it. */
   readonly onVerified?: ((path: 'cache' | 'verify', tookMs: Ms) => void) | undefined
 }
@@ -55,12 +58,13 @@ const FORGOTTEN: ReadonlySet<unknown> = new Set([
   'not_yet_valid',
   'issued_in_future',
   'lifetime',
-  'too_long'
+  'too_long',
+  'revoked'
 ])
 
 /** Makes the verifier of a configuration. The order of its steps is RFC 8725's: cheap refusals first, then the signature. */
 export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps): Verifier {
-  const { keySets, nowMs, isOverloaded, onVerified } = deps
+  const { keySets, nowMs, isOverloaded, onVerified, revokedBy = () => null } = deps
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
   const maxSkewMs = Math.max(0, ...options.issuers.map(issuer => issuer.clockSkewMs))
   const cache = new TokenCache(options.cache)
@@ -77,6 +81,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     const known = cache.get(key, now)
     if (known !== null) {
       onVerified?.('cache', performance.now() - askedAtMs)
+      demandUnrevoked(known)
       return known
     }
     // After the look-up, which holds nothing but verified tokens: a hit need not pay for it.
@@ -134,6 +139,8 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
       if (msFromSec(read.expSec) <= now) throw invalid('expired')
       if (!keySet.isActive(signer.thumbprint, now)) throw invalid('unknown_kid')
       const identity = principal(issuer, read, signer.kid ?? header.kid, header.alg, key)
+      // With no turn of the event loop before it is remembered: what comes later is seen by every use.
+      demandUnrevoked(identity)
       vouchers.set(identity, { keySet, thumbprint: signer.thumbprint })
       const nbfMs = read.nbfSec === null ? null : msFromSec(read.nbfSec)
       const { maxLifetimeMs, clockSkewMs } = issuer
@@ -168,11 +175,19 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     throw invalid('bad_signature')
   }
 
+  function demandUnrevoked(identity: Identity): void {
+    const revocation = revokedBy(identity)
+    if (revocation === null) return
+    throw new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason: 'revoked', revocation })
+  }
+
   function recheck(identity: Identity): void {
     const now = nowMs()
     const voucher = vouchers.get(identity)
     const isGood = voucher?.keySet.isActive(voucher.thumbprint, now) === true && now < msFromSec(identity.expSec)
     if (!isGood) throw new GateError('TOLLGATE_AUTHENTICATE_ENDED')
+    const revocation = revokedBy(identity)
+    if (revocation !== null) throw new GateError('TOLLGATE_AUTHENTICATE_REVOKED', { reason: 'revoked', revocation })
   }
 
   return {

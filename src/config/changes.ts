@@ -19,6 +19,7 @@ const STARTUP: readonly RegExp[] = [
   /^audit\b/,
   /^metering\b/,
   /^store\b/,
+  /^revocation\.keep\b/,
   /^mint\b/
 ]
 

@@ -4,7 +4,15 @@ import Type, { type Static } from 'typebox'
 import { type AcceptOptions, acceptOptions, ServerSchema } from '../accept/options.ts'
 import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.ts'
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
-import { type AuthenticateOptions, authenticateOptions, IssuerSchema, TokensSchema } from '../authenticate/options.ts'
+import {
+  type AuthenticateOptions,
+  authenticateOptions,
+  IssuerSchema,
+  type RevocationOptions,
+  RevocationSchema,
+  revocationOptions,
+  TokensSchema
+} from '../authenticate/options.ts'
 import { AccessSchemaParts, type AuthorizeOptions, authorizeOptions, ModelSchema } from '../authorize/options.ts'
 import { type BillOptions, BillSchemaParts, billOptions } from '../bill/options.ts'
 import { type ChargeOptions, chargeOptions, MeteringSchemaParts } from '../charge/options.ts'
@@ -96,6 +104,7 @@ export const FileSchema = Type.Object(
     suspicious: SuspiciousSchema,
     issuers: Type.Array(IssuerSchema, { minItems: 1, description: 'Whose tokens are believed.' }),
     tokens: TokensSchema,
+    revocation: RevocationSchema,
     requests: Type.Object(
       { ...RequestsSchemaParts, ...ShapeSchemaParts },
       { additionalProperties: false, default: {}, description: 'What requests may carry.' }
@@ -144,6 +153,7 @@ export interface Config {
   readonly identify: IdentifyOptions
   readonly suspect: SuspectOptions
   readonly authenticate: AuthenticateOptions
+  readonly revocation: RevocationOptions
   readonly inspect: InspectOptions
   readonly authorize: AuthorizeOptions
   readonly limit: LimitOptions
@@ -177,6 +187,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     identify: identifyOptions(yaml.clients),
     suspect: suspectOptions(yaml.suspicious),
     authenticate: authenticateOptions(yaml.issuers, yaml.tokens, absolute),
+    revocation: revocationOptions(yaml.revocation, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
     store: storeOptions(yaml.store),

@@ -15,6 +15,8 @@ export interface ForwardPluginOptions {
    * more, and `taken` is called when the engine takes it.
    */
   readonly reconsider: (exchange: Exchange, error: GateError) => (() => void) | null
+  /** Why a call must not go out after all, or null: its caller may have been revoked while it waited. */
+  readonly demand: (exchange: Exchange) => GateError | null
   /** The event that tells a caller that its stream cannot be finished. */
   readonly farewell: (exchange: Exchange, error: GateError) => string
   /** What a WebSocket asks of the rooms while it goes on. */
@@ -33,7 +35,7 @@ const nothingByDefault = {
 
 /** Hands each call to the transport through http-proxy's `handler`, and never its bytes of the path. */
 export default fp<ForwardPluginOptions>(
-  async (app, { transport, nowMs, reconsider, farewell, rulesOf }) => {
+  async (app, { transport, nowMs, reconsider, demand, farewell, rulesOf }) => {
     await app.register(proxy, {
       upstream: 'http://engine.invalid',
       undici: nothingByDefault,
@@ -42,6 +44,11 @@ export default fp<ForwardPluginOptions>(
       websocket: false,
       handler(request, reply) {
         const { exchange } = request
+        const unwanted = demand(exchange)
+        if (unwanted !== null) {
+          reply.send(unwanted)
+          return
+        }
         const way = {
           exchange,
           response: reply.raw,

@@ -33,7 +33,7 @@ export interface SessionInit {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly target: TargetOptions
-  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void }>
+  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void; cut(error: GateError): void }>
   readonly rules: SessionRules
   readonly maxMessageBytes: Bytes
   readonly nowMs: NowMs
@@ -104,6 +104,11 @@ export class Session implements Placed {
   /** Ends the session because the gate must stop. */
   shutDown(): void {
     this.#fail(new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() }))
+  }
+
+  /** Ends the session because its caller may not go on. */
+  cut(error: GateError): void {
+    this.#fail(error)
   }
 
   #refused(error: GateError): void {

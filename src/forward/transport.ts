@@ -39,6 +39,8 @@ export interface Transport {
   readonly idle: number
   /** The exchanges of those calls, in no order. */
   calls(): readonly Exchange[]
+  /** Ends the calls in flight for which there is an error. @returns how many */
+  cut(errorOf: (exchange: Exchange) => GateError | null): number
   /** Ends idle connections; with `cut`, the calls in flight too. */
   close(options?: { cut: boolean }): void
 }
@@ -47,6 +49,7 @@ export interface Transport {
 interface Running extends Placed {
   readonly exchange: Exchange
   shutDown(): void
+  cut(error: GateError): void
 }
 
 /** Longer than any call waits before it goes out. */
@@ -135,6 +138,16 @@ export function createTransport(first: ForwardOptions, onConnected?: OnConnected
       const { status, body } = await askEngine(connections, '/v1/models')
       if (status !== 200) throw new Error(`status ${status}`)
       return namesOf(JSON.parse(body))
+    },
+    cut(errorOf) {
+      let count = 0
+      for (const call of inFlight.all()) {
+        const error = errorOf(call.exchange)
+        if (error === null) continue
+        call.cut(error)
+        count++
+      }
+      return count
     },
     close({ cut } = { cut: false }) {
       for (const connections of all) connections.close()

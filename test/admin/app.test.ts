@@ -8,6 +8,7 @@ const DEPS: AdminDeps = {
   token: null,
   reload: () => ({ ok: true }),
   config: () => ({ hash: 'x' }),
+  revocations: { list: () => ({}), add: async () => ({ isNew: true }), lift: async () => ({}) },
   metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'up 1\n' })
 }
 
