@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runHealthcheck } from './admin/healthcheck.ts'
+import { runRevoke } from './admin/revoke-command.ts'
 import { runUsage } from './bill/command.ts'
 import { accountTools } from './config/account-tools.ts'
 import { runCheck } from './config/check.ts'
@@ -34,6 +35,7 @@ Commands:
   token                    make a key set and sign test tokens
   users                    add, suspend and remove users of the gate itself, set passwords
   api-keys                 make, list and revoke API keys
+  revoke --sub SUBJECT     take tokens back: also by --jti, --team, --kid; 'revoke list', 'revoke lift ID'
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
   version                  show the version
@@ -85,6 +87,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return await runUsers(rest, { stdin: process.stdin, stdout, stderr, tools: accountTools(env) })
     case 'api-keys':
       return await runApiKeys(rest, { stdout, stderr, tools: accountTools(env) })
+    case 'revoke':
+      return await runRevoke(rest, { stdout, stderr, env })
     case 'healthcheck':
       return await runHealthcheck(rest, { stdout, stderr })
     case 'version':

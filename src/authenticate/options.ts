@@ -219,32 +219,6 @@ export const RevocationSchema = Type.Object(
   { additionalProperties: false, default: {}, description: 'Tokens that are taken back before they expire.' }
 )
 
-const WHEN = '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$'
-const NAME = { minLength: 1, maxLength: 1024, expected: 'a text that is not empty' } as const
-
-/** The file of revocations. */
-export const RevocationFileSchema = Type.Object(
-  {
-    revocations: Type.Array(
-      Type.Object(
-        {
-          jti: Type.Optional(Type.String(NAME)),
-          sub: Type.Optional(Type.String(NAME)),
-          team: Type.Optional(Type.String(NAME)),
-          kid: Type.Optional(Type.String(NAME)),
-          issuer: Type.Optional(Type.String(NAME)),
-          issued_before: Type.Optional(Type.String({ pattern: WHEN, expected: 'a time such as 2026-01-31T12:00:00Z' })),
-          cut_streams: Type.Optional(Type.Boolean()),
-          reason: Type.Optional(Type.String({ maxLength: 200, expected: 'a text of at most 200 characters' }))
-        },
-        { additionalProperties: false }
-      ),
-      { maxItems: 10_000, expected: 'a list of at most 10000 revocations' }
-    )
-  },
-  { additionalProperties: false }
-)
-
 /** Reads the key `revocation`. @param resolve makes a path absolute */
 export function revocationOptions(
   yaml: Static<typeof RevocationSchema>,

@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Ms, NowMs } from '../time.ts'
-import type { AuthenticateOptions, RevocationOptions } from './options.ts'
+import type { IssuerOptions, RevocationOptions } from './options.ts'
 import { endOf, type Lifetimes, type Revocation, type RevocationKind } from './revocation.ts'
 import { type Revocable, RevocationIndex } from './revocation-index.ts'
-import { codeOf, RevocationFileError, readKept, writeKept } from './revocation-keep.ts'
+import { RevocationList } from './revocation-list.ts'
 import { RevocationRefused, readRequest } from './revocation-request.ts'
+import { RevocationSharing } from './revocation-sharing.ts'
 import { MAX_REVOCATIONS, type SharedRevocations } from './revocation-store.ts'
 import { type ReadEntries, RevocationWatch } from './revocation-watch.ts'
+
+type Issuers = readonly IssuerOptions[]
 
 /** What revocations are given. */
 export interface RevocationsInit {
@@ -16,7 +19,7 @@ export interface RevocationsInit {
   readonly read: ReadEntries
   /** Null where gates share nothing. */
   readonly shared: SharedRevocations | null
-  /** Told when running calls may have to be ended: `mustCut` says which. */
+  /** Told when running calls may have to be ended: `cutBy` says which. */
   readonly onCut: () => void
 }
 
@@ -25,66 +28,61 @@ export interface Done {
   readonly revocation: Revocation
   /** False when the same was revoked already. */
   readonly isNew: boolean
-  /** What the operator has to know: where it holds, and for how long. */
+  /** What the operator has to know: where it holds not yet, and for how long. */
   readonly notes: readonly string[]
 }
 
 /** How revocations stand, for the operator. */
 export interface RevocationStatus {
   readonly active: Readonly<Record<RevocationKind, number>>
+  /** Null where none is named. */
   readonly file: {
     readonly path: string
     readonly loadedAtMs: Ms
     readonly entries: number
     readonly fault: string | null
   } | null
-  readonly keep: { readonly path: string; readonly fault: string | null } | null
-  /** Null where gates share nothing. `unread`: the list has not been read since the gate began. */
-  readonly store: { readonly state: 'unread' | 'there' | 'away'; readonly untold: number } | null
+  readonly keep: RevocationList['keep']
+  /** Null where gates share nothing. */
+  readonly store: RevocationSharing['status'] | null
 }
 
 const TICK_MS: Ms = 1_000
+const UNKEPT = 'it lasts until this gate ends: it is kept nowhere (revocation.keep, or a store that gates share)'
+const UNTOLD = {
+  away: 'the store does not answer: other gates are told when it does',
+  full: `the store holds ${MAX_REVOCATIONS} revocations: other gates are not told before some have ended`
+}
 
 /**
  * What has been taken back: what the file names, what operators have revoked here, and what other gates tell through the store.
- *
- * Looked at on every use of a token, remembered or not. What is known stays in force while the store is away; what is made
- * meanwhile is told later. A lifted one wins over one in force, so that lists can be put together in any order.
+ * Looked at on every use of a token, remembered or not. What is known stays in force while the store is away.
  */
 export class Revocations {
   readonly #init: RevocationsInit
-  /** By id: those of operators, of whatever gate, and those that were lifted. */
-  readonly #known = new Map<string, Revocation>()
-  readonly #untold = new Set<string>()
-  readonly #keep: string | null
-  #keepFault: string | null = null
-  #watch: RevocationWatch | null = null
+  readonly #list: RevocationList
+  readonly #sharing: RevocationSharing | null
+  #watch: RevocationWatch | null
   #options: RevocationOptions
-  #issuers: AuthenticateOptions['issuers']
-  #lifetimes: Lifetimes
+  #issuers: Issuers
   #index = new RevocationIndex([])
   #cutting = new RevocationIndex([])
-  #version: string | null = null
-  #store: 'unread' | 'there' | 'away' = 'unread'
-  #isFull = false
-  #asking: Promise<void> | null = null
   #clock: NodeJS.Timeout | null = null
 
   /** @throws RevocationFileError when what was kept, or what the file names, cannot be read */
-  constructor(options: RevocationOptions, issuers: AuthenticateOptions['issuers'], init: RevocationsInit) {
+  constructor(options: RevocationOptions, issuers: Issuers, init: RevocationsInit) {
     this.#init = init
     this.#options = options
     this.#issuers = issuers
-    this.#lifetimes = lifetimesOf(issuers)
-    this.#keep = options.keep
-    if (this.#keep !== null) {
-      for (const one of readKept(this.#keep)) this.#known.set(one.id, one)
-      // Now, so that a place that takes no file is seen at the start.
-      this.#write()
-      if (this.#keepFault !== null) throw new RevocationFileError(`revocations cannot be kept: ${this.#keepFault}`)
-    }
-    if (init.shared !== null) for (const id of this.#known.keys()) this.#untold.add(id)
     this.#watch = this.#open(options, issuers)
+    this.#list = new RevocationList(options.keep, init.log)
+    const { shared, log } = init
+    this.#sharing =
+      shared === null
+        ? null
+        : new RevocationSharing({ shared, log, find: id => this.#list.get(id), merge: all => this.#merge(all) })
+    for (const id of this.#list.ids()) this.#sharing?.owe(id)
+    this.#list.sweep(one => this.#hasEnded(one))
     this.#rebuild()
   }
 
@@ -93,49 +91,46 @@ export class Revocations {
     return this.#index.find(who)
   }
 
-  /** The same of those whose running calls are ended. */
+  /** The same, of what ends running calls too. */
   cutBy(who: Revocable): string | null {
     return this.#cutting.find(who)
   }
 
   /**
-   * Follows a configuration.
+   * Follows a configuration, but for where revocations are kept.
    * @throws RevocationFileError for a file that cannot be used; nothing has changed then
    */
-  follow(options: RevocationOptions, issuers: AuthenticateOptions['issuers']): void {
+  follow(options: RevocationOptions, issuers: Issuers): void {
     const isSame = options.file === this.#options.file && isDeepStrictEqual(namesOf(issuers), namesOf(this.#issuers))
     if (!isSame) this.#watch = this.#open(options, issuers)
     this.#options = options
     this.#issuers = issuers
-    this.#lifetimes = lifetimesOf(issuers)
-    this.#rebuild()
+    this.#changed()
   }
 
   /** All that are in force, the file's first. */
   list(): readonly Revocation[] {
-    return [...this.#named(), ...this.#ofOperators()]
+    return [...this.#named(), ...this.#list.inForce()]
   }
 
   /** Revokes what an operator asks for, on this gate at once. @throws RevocationRefused */
   async add(request: unknown): Promise<Done> {
-    const { nowMs } = this.#init
     const made = readRequest(request, {
       issuers: this.#issuers,
-      lifetimes: this.#lifetimes,
-      nowMs: nowMs(),
+      lifetimes: lifetimesOf(this.#issuers),
+      nowMs: this.#init.nowMs(),
       cutStreams: this.#options.cutStreams
     })
-    const same = this.#ofOperators().find(one => covers(one, made))
+    const same = this.#list.inForce().find(one => covers(one, made))
     if (same !== undefined) return { revocation: same, isNew: false, notes: [] }
-    if (this.#known.size >= MAX_REVOCATIONS) this.#sweep()
-    if (this.#known.size >= MAX_REVOCATIONS) throw full()
-    const notes = await this.#change(made)
-    return { revocation: made, isNew: true, notes }
+    if (this.#list.size >= MAX_REVOCATIONS) this.#sweep()
+    if (this.#list.size >= MAX_REVOCATIONS) throw full()
+    return { revocation: made, isNew: true, notes: await this.#change(made) }
   }
 
   /** Lifts one. @throws RevocationRefused */
   async lift(id: string): Promise<Done> {
-    const known = this.#known.get(id)
+    const known = this.#list.get(id)
     if (known === undefined || known.liftedAtMs !== null) {
       if (this.#named().some(one => one.id === id)) {
         throw new RevocationRefused('from_file', `${id} stands in ${this.#options.file}: remove it there`)
@@ -143,8 +138,7 @@ export class Revocations {
       throw new RevocationRefused('unknown', `nothing is revoked as ${JSON.stringify(id.slice(0, 80))}`)
     }
     const lifted = { ...known, liftedAtMs: this.#init.nowMs() }
-    const notes = await this.#change(lifted)
-    return { revocation: lifted, isNew: true, notes }
+    return { revocation: lifted, isNew: true, notes: await this.#change(lifted) }
   }
 
   get status(): RevocationStatus {
@@ -154,171 +148,89 @@ export class Revocations {
     return {
       active,
       file: file === null || this.#watch === null ? null : { path: file, ...this.#watch.status },
-      keep: this.#keep === null ? null : { path: this.#keep, fault: this.#keepFault },
-      store: this.#init.shared === null ? null : { state: this.#store, untold: this.#untold.size }
+      keep: this.#list.keep,
+      store: this.#sharing?.status ?? null
     }
   }
 
   /** Begins to look at the file and to ask the store, every second. */
   start(): void {
     if (this.#clock !== null) return
-    void this.#ask()
+    void this.#sharing?.ask()
     this.#clock = setInterval(() => this.tick(), TICK_MS).unref()
   }
 
-  /** What is done every second. */
-  tick(): void {
+  /** What is done every second. Resolves when the store has been asked. */
+  async tick(): Promise<void> {
     if (this.#watch?.look() === true) this.#changed()
     this.#sweep()
-    void this.#ask()
+    await this.#sharing?.ask()
   }
 
   /** Stops, when what can be told has been told. */
   async close(): Promise<void> {
     if (this.#clock !== null) clearInterval(this.#clock)
     this.#clock = null
-    await this.#asking
-    if (this.#untold.size > 0 && this.#store !== 'away') await this.#ask()
+    if (this.#sharing?.status.state === 'there') await this.#sharing.tell()
   }
 
-  #open({ file }: RevocationOptions, issuers: AuthenticateOptions['issuers']): RevocationWatch | null {
+  #open({ file }: RevocationOptions, issuers: Issuers): RevocationWatch | null {
     if (file === null) return null
-    return new RevocationWatch(file, { ...this.#init, read: () => this.#init.read(file, namesOf(issuers)) })
+    const read = () => this.#init.read(file, namesOf(issuers))
+    return new RevocationWatch(file, { ...this.#init, read })
   }
 
-  async #change(one: Revocation): Promise<string[]> {
-    this.#known.set(one.id, one)
-    if (this.#init.shared !== null) this.#untold.add(one.id)
+  async #change(one: Revocation): Promise<readonly string[]> {
+    this.#list.put(one)
     this.#changed()
-    this.#write()
-    const notes: string[] = []
-    if (this.#keepFault !== null) notes.push(`it could not be written to ${this.#keep}: ${this.#keepFault}`)
-    if (this.#init.shared === null) {
-      if (this.#keep === null || this.#keepFault !== null) notes.push(UNKEPT)
-      return notes
-    }
-    await this.#ask(true)
-    if (!this.#untold.has(one.id)) return notes
-    notes.push(this.#isFull ? `the store holds ${MAX_REVOCATIONS} revocations: other gates are not told` : UNTOLD)
-    if (this.#keep === null || this.#keepFault !== null) notes.push(UNKEPT)
-    return notes
+    this.#sharing?.owe(one.id)
+    await this.#sharing?.tell()
+    const why = this.#sharing?.whyUntold(one.id) ?? null
+    const { keep } = this.#list
+    const isKept = (keep !== null && keep.fault === null) || (this.#sharing !== null && why === null)
+    return [
+      ...(keep === null || keep.fault === null ? [] : [`it could not be written to ${keep.path} (${keep.fault})`]),
+      ...(why === null ? [] : [UNTOLD[why]]),
+      ...(isKept ? [] : [UNKEPT])
+    ]
   }
 
-  #ask(anew = false): Promise<void> {
-    const { shared } = this.#init
-    if (shared === null) return Promise.resolve()
-    if (this.#asking !== null) return anew ? this.#asking.then(() => this.#ask()) : this.#asking
-    this.#asking = this.#exchange(shared).finally(() => {
-      this.#asking = null
-    })
-    return this.#asking
-  }
-
-  async #exchange(shared: SharedRevocations): Promise<void> {
-    try {
-      await this.#tell(shared)
-      const read = await shared.read(this.#version)
-      if (read !== null) {
-        this.#merge(read.all)
-        this.#version = read.version
-      }
-      if (this.#store === 'away') this.#init.log.warn({}, 'revocations are shared again')
-      this.#store = 'there'
-    } catch (err) {
-      if (this.#store === 'there') {
-        const why = err instanceof Error ? err.message : String(err)
-        this.#init.log.warn({ why }, 'the store of revocations is away: what is known stays in force')
-      }
-      if (this.#store === 'there') this.#store = 'away'
-    }
-  }
-
-  async #tell(shared: SharedRevocations): Promise<void> {
-    let isFull = false
-    for (const id of [...this.#untold]) {
-      const one = this.#known.get(id)
-      if (one !== undefined && !(await shared.put(one))) {
-        isFull = true
-        continue
-      }
-      // It may have been lifted meanwhile: then that is still to be told.
-      if (this.#known.get(id) === one) this.#untold.delete(id)
-    }
-    if (isFull && !this.#isFull) this.#init.log.error({ max: MAX_REVOCATIONS }, 'the store holds too many revocations')
-    this.#isFull = isFull
-  }
-
-  #merge(all: readonly Revocation[]): void {
-    const theirs = new Map(all.map(one => [one.id, one]))
-    let isChanged = false
-    for (const one of all) {
-      const known = this.#known.get(one.id)
-      if (known === undefined || (known.liftedAtMs === null && one.liftedAtMs !== null)) {
-        if (this.#hasEnded(one)) continue
-        this.#known.set(one.id, one)
-        isChanged = true
-      }
-    }
-    // A store that was started anew is told what gates still know.
-    for (const [id, one] of this.#known) {
-      const said = theirs.get(id)
-      if (said === undefined || (said.liftedAtMs === null && one.liftedAtMs !== null)) this.#untold.add(id)
-    }
-    if (!isChanged) return
-    this.#changed()
-    this.#write()
+  #merge(all: readonly Revocation[]): readonly string[] {
+    const { isChanged, missing } = this.#list.merge(all, one => this.#hasEnded(one))
+    if (isChanged) this.#changed()
+    return missing
   }
 
   #sweep(): void {
-    let isChanged = false
-    for (const [id, one] of this.#known) {
-      if (!this.#hasEnded(one)) continue
-      this.#known.delete(id)
-      this.#untold.delete(id)
-      isChanged = true
-    }
-    if (!isChanged) return
-    this.#rebuild()
-    this.#write()
+    if (this.#list.sweep(one => this.#hasEnded(one))) this.#rebuild()
   }
 
   #hasEnded(one: Revocation): boolean {
-    const endMs = endOf(one, this.#lifetimes)
+    const endMs = endOf(one, lifetimesOf(this.#issuers))
     return endMs !== null && endMs <= this.#init.nowMs()
   }
 
   #changed(): void {
-    this.#rebuild()
-    if (this.list().some(({ cutStreams }) => cutStreams)) this.#init.onCut()
+    if (this.#rebuild()) this.#init.onCut()
   }
 
-  #rebuild(): void {
+  /** @returns whether any of them ends running calls */
+  #rebuild(): boolean {
     const all = this.list()
+    const cutting = all.filter(({ cutStreams }) => cutStreams)
     this.#index = new RevocationIndex(all)
-    this.#cutting = new RevocationIndex(all.filter(({ cutStreams }) => cutStreams))
-  }
-
-  #write(): void {
-    if (this.#keep === null) return
-    try {
-      writeKept(this.#keep, [...this.#known.values()])
-      this.#keepFault = null
-    } catch (err) {
-      this.#keepFault = codeOf(err)
-      this.#init.log.error({ file: this.#keep, why: codeOf(err) }, 'revocations cannot be kept')
-    }
-  }
-
-  #ofOperators(): readonly Revocation[] {
-    return [...this.#known.values()].filter(({ liftedAtMs }) => liftedAtMs === null)
+    this.#cutting = new RevocationIndex(cutting)
+    return cutting.length > 0
   }
 
   #named(): readonly Revocation[] {
-    const { entries = [], status } = this.#watch ?? {}
-    return entries.map((entry, index) => ({
+    const watch = this.#watch
+    if (watch === null) return []
+    const { loadedAtMs } = watch.status
+    return watch.entries.map((entry, index) => ({
       ...entry,
       id: `file:${index + 1}`,
-      madeAtMs: status?.loadedAtMs ?? 0,
+      madeAtMs: loadedAtMs,
       untilMs: null,
       cutStreams: entry.cutStreams ?? this.#options.cutStreams,
       liftedAtMs: null
@@ -326,27 +238,25 @@ export class Revocations {
   }
 }
 
-const UNKEPT = 'it lasts until this gate ends: it is kept nowhere else (revocation.keep, or a store)'
-const UNTOLD = 'the store does not answer: other gates are told when it does'
-
 function full(): RevocationRefused {
-  const message = `${MAX_REVOCATIONS} revocations are in force or remembered as lifted; lift none and wait, or revoke by sub, team or file`
+  const message = `${MAX_REVOCATIONS} revocations are known already, lifted ones with them: revoke a subject or a team, or use revocation.file`
   return new RevocationRefused('full', message)
 }
 
+/** Whether what is in force reaches as far as what is asked for. */
 function covers(known: Revocation, made: Revocation): boolean {
   const isSame = known.kind === made.kind && known.iss === made.iss && known.value === made.value
   const reach = ({ beforeMs }: Revocation) => beforeMs ?? Number.POSITIVE_INFINITY
   return isSame && reach(known) >= reach(made) && (known.cutStreams || !made.cutStreams)
 }
 
-function lifetimesOf(issuers: AuthenticateOptions['issuers']): Lifetimes {
+function lifetimesOf(issuers: Issuers): Lifetimes {
   return {
     maxLifetimeMs: Math.max(0, ...issuers.map(({ maxLifetimeMs }) => maxLifetimeMs)),
     clockSkewMs: Math.max(0, ...issuers.map(({ clockSkewMs }) => clockSkewMs))
   }
 }
 
-function namesOf(issuers: AuthenticateOptions['issuers']): readonly { name: string; issuer: string }[] {
+function namesOf(issuers: Issuers): readonly { readonly name: string; readonly issuer: string }[] {
   return issuers.map(({ name, issuer }) => ({ name, issuer }))
 }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import { type RevocationEntry, RevocationFileSchema } from '../authenticate/options.ts'
+import Type from 'typebox'
+import type { RevocationEntry } from '../authenticate/options.ts'
 import { parseDocument } from './document.ts'
 import type { Fault, Finding, Path } from './faults.ts'
 import { suggest } from './faults.ts'
@@ -10,6 +11,32 @@ import { checkShape } from './shape.ts'
 /** A file larger than that is not read: ten thousand revocations are smaller. */
 const MAX_BYTES = 4 * 1024 * 1024
 const KINDS = ['jti', 'sub', 'team', 'kid'] as const
+
+const WHEN = '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$'
+const NAME = { minLength: 1, maxLength: 1024, expected: 'a text that is not empty' } as const
+
+/** The file of revocations. */
+const RevocationFileSchema = Type.Object(
+  {
+    revocations: Type.Array(
+      Type.Object(
+        {
+          jti: Type.Optional(Type.String(NAME)),
+          sub: Type.Optional(Type.String(NAME)),
+          team: Type.Optional(Type.String(NAME)),
+          kid: Type.Optional(Type.String(NAME)),
+          issuer: Type.Optional(Type.String(NAME)),
+          issued_before: Type.Optional(Type.String({ pattern: WHEN, expected: 'a time such as 2026-01-31T12:00:00Z' })),
+          cut_streams: Type.Optional(Type.Boolean()),
+          reason: Type.Optional(Type.String({ maxLength: 200, expected: 'a text of at most 200 characters' }))
+        },
+        { additionalProperties: false }
+      ),
+      { maxItems: 10_000, expected: 'a list of at most 10000 revocations' }
+    )
+  },
+  { additionalProperties: false }
+)
 
 /** The issuers of the configuration, as they may be named. */
 type Issuers = readonly { readonly name: string; readonly issuer: string }[]

@@ -18,7 +18,7 @@ export interface RelayInit {
   readonly exchange: Exchange
   readonly connections: Connections
   /** Where the relay stays until the caller's response has closed. */
-  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void; cut(error: GateError): void }>
+  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(error?: GateError): void }>
   readonly response: ServerResponse
   readonly heartbeatMs: Ms
   readonly nowMs: NowMs
@@ -185,13 +185,8 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#fail(error, isUnbegun)
   }
 
-  /** Ends the call because the gate must stop: with an event of the stream's dialect where one can still follow. */
-  shutDown(): void {
-    this.#fail(new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() }))
-  }
-
-  /** Ends the call because its caller may not go on. */
-  cut(error: GateError): void {
+  /** Ends the call because the gate must stop, or for an error that is given: with an event of the stream's dialect where one can still follow. */
+  shutDown(error = new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() })): void {
     this.#fail(error)
   }
 

@@ -33,7 +33,7 @@ export interface SessionInit {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly target: TargetOptions
-  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(): void; cut(error: GateError): void }>
+  readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(error?: GateError): void }>
   readonly rules: SessionRules
   readonly maxMessageBytes: Bytes
   readonly nowMs: NowMs
@@ -101,13 +101,8 @@ export class Session implements Placed {
     return this.#init.exchange
   }
 
-  /** Ends the session because the gate must stop. */
-  shutDown(): void {
-    this.#fail(new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() }))
-  }
-
-  /** Ends the session because its caller may not go on. */
-  cut(error: GateError): void {
+  /** Ends the session because the gate must stop, or for an error that is given. */
+  shutDown(error = new GateError('TOLLGATE_FORWARD_SHUTDOWN', { ...this.#point() })): void {
     this.#fail(error)
   }
 

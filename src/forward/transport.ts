@@ -48,8 +48,7 @@ export interface Transport {
 /** A call in flight, as the relay and the session are. */
 interface Running extends Placed {
   readonly exchange: Exchange
-  shutDown(): void
-  cut(error: GateError): void
+  shutDown(error?: GateError): void
 }
 
 /** Longer than any call waits before it goes out. */
@@ -144,7 +143,7 @@ export function createTransport(first: ForwardOptions, onConnected?: OnConnected
       for (const call of inFlight.all()) {
         const error = errorOf(call.exchange)
         if (error === null) continue
-        call.cut(error)
+        call.shutDown(error)
         count++
       }
       return count

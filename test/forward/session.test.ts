@@ -11,7 +11,7 @@ import { startRealtimeEngine } from '../helpers/realtime-engine.ts'
 /** A session alone, behind a plain HTTP server, with rules that a test can change. */
 async function scene(t: Test, options: { totalMs?: number } = {}) {
   const engine = await startRealtimeEngine(t)
-  const inFlight = new Bag<Placed & { readonly exchange: Exchange; shutDown(): void; cut(error: GateError): void }>()
+  const inFlight = new Bag<Placed & { readonly exchange: Exchange; shutDown(error?: GateError): void }>()
   const exchanges: Exchange[] = []
   const rules = {
     judge: (message: Buffer) => message,

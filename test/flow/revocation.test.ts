@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { startRedis, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { type RevokingGate, startRevokingGates } from '../helpers/revoking-gates.ts'
+import { until } from '../helpers/stores.ts'
+
+const STREAMS = 50
+
+t.test(
+  'revoking a subject with 100 open streams on two gates ends all of them with an error event within 5 s, and no other stream',
+  WITHOUT_REDIS,
+  async t => {
+    const redis = await startRedis(t)
+    const { gates, issuer, engine } = await startRevokingGates(t, {
+      count: 2,
+      yaml: () => `store: { url: "${redis.url}" }`
+    })
+    const leaked = await issuer.sign({ sub: 'mallory' })
+    const honest = await issuer.sign({ sub: 'alice' })
+    const open = (token: string, count: number) =>
+      gates.flatMap(gate => Array.from({ length: count }, () => gate.stream(token)))
+    const [cut, kept] = [open(leaked, STREAMS), open(honest, 5)]
+    await Promise.all([...cut, ...kept].map(({ begun }) => begun))
+    const [first, second] = gates as readonly [RevokingGate, RevokingGate]
+
+    const startedAt = performance.now()
+    const answer = await first.admin('POST', '', {
+      sub: 'mallory',
+      issuer: 'corp',
+      cut_streams: true,
+      reason: 'leaked'
+    })
+    t.equal(answer.status, 201)
+    t.strictSame(answer.body.notes, [])
+    const texts = await Promise.all(cut.map(({ text }) => text))
+    const tookMs = performance.now() - startedAt
+    t.comment(`100 streams on two gates were ended ${Math.round(tookMs)} ms after the revocation`)
+    t.ok(tookMs < 5_000)
+    for (const text of texts) t.match(text, /data: \{"error":\{"message":"The token was taken back\."/)
+    t.equal(await first.status(leaked), 401)
+    t.equal(await second.status(leaked), 401)
+    await engine.release()
+    for (const { text } of kept) t.match(await text, /\[DONE\]/)
+    const later = await issuer.sign({ sub: 'mallory', iat: Math.floor(Date.now() / 1000) + 2 })
+    t.equal(await second.status(later), 200, 'a token that was issued later is good')
+
+    const lines = readFileSync(first.auditFile, 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    t.match(
+      lines.find(line => line['event.action'] === 'token.revoke'),
+      {
+        'tollgate.revocation.kind': 'sub',
+        'tollgate.revocation.value': 'mallory',
+        'event.reason': 'leaked',
+        'tollgate.operator': 'this machine'
+      }
+    )
+    const broken = lines.filter(line => line['tollgate.code'] === 'TOLLGATE_AUTHENTICATE_REVOKED')
+    t.equal(broken.length, STREAMS)
+    t.match(broken[0], { 'tollgate.outcome': 'broken', 'user.id': 'mallory' })
+    t.ok(lines.some(line => line['event.reason'] === 'revoked' && line['http.response.status_code'] === 401))
+  }
+)
+
+t.test(
+  'gates go on with what they know while the store is away, and tell what was made meanwhile',
+  WITHOUT_REDIS,
+  async t => {
+    const redis = await startRedis(t)
+    const { gates, issuer } = await startRevokingGates(t, { count: 2, yaml: () => `store: { url: "${redis.url}" }` })
+    const [first, second] = gates as readonly [RevokingGate, RevokingGate]
+    for (const gate of gates) await until(async () => (await gate.detail()).store.state === 'there')
+    const [a, b] = [await issuer.sign({ sub: 'a', jti: 'ja' }), await issuer.sign({ sub: 'b' })]
+    t.equal(await second.status(a), 200)
+    await first.admin('POST', '', { jti: 'ja' })
+    t.equal(await first.status(a), 401, 'at once')
+    await until(async () => (await second.status(a)) === 401)
+
+    await redis.kill()
+    const { body } = await first.admin('POST', '', { sub: 'b' })
+    t.match(body.notes, [/the store does not answer/, /until this gate ends/])
+    t.equal(await first.status(b), 401)
+    t.equal(await second.status(a), 401, 'what is known stays in force')
+    t.equal(await second.status(b), 200)
+    await redis.start()
+    await until(async () => (await second.status(b)) === 401)
+    t.equal((await first.admin('DELETE', `/${body.revocation.id}`)).status, 200)
+    await until(async () => (await second.status(b)) === 200)
+    t.equal(await first.status(a), 401, 'a store that lost everything is told what gates still know')
+    await until(async () => (await second.admin('GET')).body.revocations.length === 1)
+  }
+)
+
+t.test('bad requests to revoke are refused with a sentence', async t => {
+  const { gates } = await startRevokingGates(t, { count: 1, yaml: () => '' })
+  const [gate] = gates as readonly [RevokingGate]
+  t.match(await gate.admin('POST', '', '{ "sub": '), { status: 400, body: { error: /JSON/ } })
+  t.match(await gate.admin('POST', '', { sub: 'u', reason: 'x'.repeat(20_000) }), { status: 413 })
+  t.match(await gate.admin('POST', '', { sub: 'u', issued_before: '2999-01-01T00:00:00Z' }), {
+    status: 422,
+    body: { error: /future/ }
+  })
+  t.match(await gate.admin('DELETE', '/nothing'), { status: 404, body: { error: /nothing is revoked/ } })
+})
