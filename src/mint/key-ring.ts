@@ -1,113 +1,394 @@
-import { generateKeyPairSync, hash, randomBytes } from 'node:crypto'
-import { chmodSync, linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from '../make-folder.ts'
+import type { Ms, NowMs } from '../time.ts'
+import {
+  KeyRingError,
+  makeKey,
+  type PublicJwk,
+  publicPart,
+  type RingKey,
+  type SigningAlgorithm,
+  type SigningKey
+} from './key-file.ts'
+import {
+  type FolderRead,
+  PUBLIC_FILE,
+  placeKey,
+  prepareFolder,
+  readFolder,
+  readFolderLater,
+  removeKey,
+  writePublic
+} from './key-folder.ts'
+import { isNextDue, type KeyView, type RingTimes, signingKey, viewKeys } from './key-states.ts'
 
-/** Algorithms that the mint signs with. */
-export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256'
+export { KeyRingError, SIGNING_ALGORITHMS, type SigningAlgorithm, type SigningKey } from './key-file.ts'
 
-/** Every algorithm that the mint signs with. */
-export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = ['ES256', 'EdDSA', 'RS256']
-
-/** A private JWK (RFC 7517) with its name and algorithm. */
-export interface SigningKey {
-  readonly kid: string
-  readonly alg: SigningAlgorithm
-  readonly jwk: Readonly<Record<string, string>>
+/** The keys of a folder. */
+export interface KeyRing {
+  /** Read it for every signature: it changes with time. */
+  readonly signing: SigningKey
+  /** What everybody may verify with. */
+  readonly publicJwks: { readonly keys: readonly PublicJwk[] }
 }
 
-/** A folder with one key to sign with, and the public set to verify with. */
-export interface KeyRing {
-  readonly signing: SigningKey
+/** A folder of keys that is looked at once. */
+export interface OpenedRing extends KeyRing {
   /** Where the public set stands: what `jwks_file` names. */
   readonly jwksFile: string
   /** True when this call made the keys. */
   readonly isNew: boolean
 }
 
-/** Thrown for a folder that cannot be used as it is; the message is for the person at the terminal. */
-export class KeyRingError extends Error {
-  override readonly name = 'KeyRingError'
+/** A folder of keys that follow each other while a gate runs. */
+export interface LiveKeyRing extends KeyRing {
+  /** Grows with every change of the public set. */
+  readonly version: number
+  readonly status: RingStatus
+  /** Looks at the folder now. Never rejects. @returns false when it could not be read */
+  reread(): Promise<boolean>
+  /** Begins to look at the folder, every two seconds. */
+  start(): void
+  close(): void
 }
 
-const PRIVATE_FILE = 'signing-key.json'
-const PUBLIC_FILE = 'jwks.json'
+/** What an operator wants to know of a ring. */
+export interface RingStatus {
+  readonly views: readonly KeyView<RingKey>[]
+  /** Since the folder was read last. */
+  readonly ageMs: Ms
+  /** What is wrong with the folder, or null. */
+  readonly lastError: string | null
+  readonly reads: { readonly done: number; readonly failed: number }
+}
+
+/** How keys follow each other where nobody has said how. */
+export const DEFAULT_TIMES = { rotateMs: 30 * 86_400_000, waitMs: 900_000, keepMs: 3_900_000 } as const
+
+const POLL_MS: Ms = 2_000
+/** So far a clock may run apart from the time that passes before it counts as set. */
+const STEP_MS: Ms = 60_000
+
+/** How often a folder is read: often enough that a key is known everywhere well before it signs. */
+export function pollMsOf({ waitMs }: { readonly waitMs: Ms }): Ms {
+  return Math.max(50, Math.min(POLL_MS, Math.floor(waitMs / 5)))
+}
+
+/** With what follows from the rest. */
+export function ringTimes(of: Pick<RingTimes, 'rotateMs' | 'waitMs' | 'keepMs'>): RingTimes {
+  return { ...of, settleMs: 2 * pollMsOf(of) }
+}
 
 /**
- * Opens the key ring of a folder; makes one when there is none. The private file is for its owner alone (0600), the
- * folder too (0700). When two programs begin at once, one of them makes the key and both use it.
+ * Opens the keys of a folder as they are now; makes the first one when there is none. Private files are for their owner alone
+ * (0600), the folder too. When two programs begin at once, one of them makes the key and both use it.
  *
- * @throws KeyRingError when the private file is readable for others, or not readable as a key
+ * @throws KeyRingError when a private file is readable for others, or not readable as a key
  */
-export function openKeyRing(dir: string, options: { readonly algorithm?: SigningAlgorithm } = {}): KeyRing {
-  const privateFile = join(dir, PRIVATE_FILE)
-  const jwksFile = join(dir, PUBLIC_FILE)
-  makeFolder(dir, 0o700)
-  const isNew = placeOnce(privateFile, () => JSON.stringify(makeKey(options.algorithm ?? 'ES256')))
-  const signing = readKey(privateFile)
-  writeWhole(jwksFile, `${JSON.stringify({ keys: [publicPart(signing)] }, null, 2)}\n`, 0o644)
-  return { signing, jwksFile, isNew }
+export function openKeyRing(
+  dir: string,
+  { algorithm = 'ES256' }: { readonly algorithm?: SigningAlgorithm } = {}
+): OpenedRing {
+  const times = ringTimes(DEFAULT_TIMES)
+  const { keys, isNew } = openFolder(dir, { algorithm, times, nowMs: Date.now() })
+  const views = viewKeys(keys, times, Date.now(), { current: null, isSettled: () => true })
+  const published = publishedOf(views)
+  writePublic(dir, published)
+  const signing = views.find(({ state }) => state === 'signing')?.key
+  if (signing === undefined) throw new KeyRingError(`${dir} has no key`)
+  return { signing, publicJwks: { keys: published.map(publicPart) }, jwksFile: join(dir, PUBLIC_FILE), isNew }
 }
 
-function makeKey(alg: SigningAlgorithm): SigningKey {
-  const { privateKey } =
-    alg === 'RS256'
-      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-      : alg === 'EdDSA'
-        ? generateKeyPairSync('ed25519')
-        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const jwk = privateKey.export({ format: 'jwk' }) as Record<string, string>
-  return { kid: thumbprint(jwk), alg, jwk }
-}
-
-/** RFC 7638: the hash of the members that make the public key, in the order of their names. */
-function thumbprint(jwk: Readonly<Record<string, string>>): string {
-  return hash('sha256', JSON.stringify(publicMembers(jwk)), 'base64url')
-}
-
-function publicMembers(jwk: Readonly<Record<string, string>>): Record<string, string | undefined> {
-  if (jwk.kty === 'RSA') return { e: jwk.e, kty: jwk.kty, n: jwk.n }
-  if (jwk.kty === 'EC') return { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }
-  return { crv: jwk.crv, kty: jwk.kty, x: jwk.x }
-}
-
-function publicPart(key: SigningKey): Record<string, unknown> {
-  return { ...publicMembers(key.jwk), kid: key.kid, alg: key.alg, use: 'sig' }
-}
-
-function readKey(file: string): SigningKey {
-  if ((statSync(file).mode & 0o077) !== 0) {
-    throw new KeyRingError(`${file} can be read by others than its owner. Run: chmod 600 ${file}`)
-  }
-  try {
-    const key = JSON.parse(readFileSync(file, 'utf8')) as SigningKey
-    if (SIGNING_ALGORITHMS.includes(key.alg) && key.kid === thumbprint(key.jwk)) return key
-  } catch {
-    // Said below, without the text of the file.
-  }
-  throw new KeyRingError(`${file} is not a key of ours, or only half of one. Remove it to have a new one made.`)
-}
-
-/** Writes a file that must not exist yet, whole or not at all. @returns false when it was there already */
-function placeOnce(file: string, make: () => string): boolean {
-  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return false
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  writeFileSync(draft, make(), { mode: 0o600, flag: 'wx', flush: true })
-  try {
-    // A link, unlike a rename, fails when another program was first.
-    linkSync(draft, file)
-    return true
-  } catch (err) {
-    if (err instanceof Error && 'code' in err && err.code === 'EEXIST') return false
-    throw err
-  } finally {
-    unlinkSync(draft)
+/** What a live ring is given. */
+export interface LiveRingInit {
+  readonly dir: string
+  /** Of new keys. */
+  readonly algorithm: SigningAlgorithm
+  readonly times: RingTimes
+  readonly nowMs: NowMs
+  /** Time that only passes, whatever is done to the clock. */
+  readonly steadyMs?: NowMs
+  readonly log: {
+    info(facts: object, message: string): void
+    warn(facts: object, message: string): void
+    error(facts: object, message: string): void
   }
 }
 
-function writeWhole(file: string, text: string, mode: number): void {
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  writeFileSync(draft, text, { mode, flag: 'wx' })
-  chmodSync(draft, mode)
-  renameSync(draft, file)
+/**
+ * Opens the keys of a folder and lets them follow each other, together with every gate that shares it.
+ * @throws KeyRingError for a folder that no gate should begin with @throws the file system's error
+ */
+export function openLiveRing(init: LiveRingInit): LiveKeyRing {
+  return new FolderRing(init)
+}
+
+class FolderRing implements LiveKeyRing {
+  version = 1
+  readonly #init: LiveRingInit
+  readonly #steadyMs: NowMs
+  readonly #pollMs: Ms
+  #keys: readonly RingKey[]
+  #jwks: { readonly keys: readonly PublicJwk[] } = { keys: [] }
+  #publishedKids = ''
+  #current: RingKey
+  /** Since when this gate knows each key, by the steady clock. */
+  readonly #knownSince = new Map<string, Ms>()
+  readonly #states = new Map<string, string>()
+  #readAtMs: Ms
+  /** Since when the clock runs as time does, and how far it is from it. */
+  #clock: { readonly sinceMs: Ms; readonly offsetMs: Ms }
+  #lastError: string | null = null
+  #saidError: string | null = null
+  #readsDone = 1
+  #readsFailed = 0
+  #reading: Promise<boolean> | null = null
+  #timer: NodeJS.Timeout | null = null
+  #isClosed = false
+
+  constructor(init: LiveRingInit) {
+    this.#init = init
+    this.#steadyMs = init.steadyMs ?? (() => performance.now())
+    this.#pollMs = Math.floor(init.times.settleMs / 2)
+    const nowMs = init.nowMs()
+    const { keys } = openFolder(init.dir, { algorithm: init.algorithm, times: init.times, nowMs })
+    const steadyMs = this.#steadyMs()
+    this.#clock = { sinceMs: steadyMs, offsetMs: nowMs - steadyMs }
+    this.#readAtMs = steadyMs
+    this.#keys = keys
+    // What stood there before this gate was known to others by its times.
+    for (const { kid } of keys) this.#knownSince.set(kid, Number.NEGATIVE_INFINITY)
+    const first = signingKey(keys, nowMs, { current: null, isSettled: () => true })
+    if (first === null) throw new KeyRingError(`${init.dir} has no key`)
+    this.#current = first
+    this.#follow()
+  }
+
+  get signing(): SigningKey {
+    const { nowMs } = this.#init
+    const key = signingKey(this.#keys, nowMs(), this.#seen()) ?? this.#current
+    this.#current = key
+    return key
+  }
+
+  get publicJwks(): { readonly keys: readonly PublicJwk[] } {
+    return this.#jwks
+  }
+
+  get status(): RingStatus {
+    return {
+      views: this.#views(),
+      ageMs: Math.max(0, this.#steadyMs() - this.#readAtMs),
+      lastError: this.#lastError,
+      reads: { done: this.#readsDone, failed: this.#readsFailed }
+    }
+  }
+
+  start(): void {
+    this.#isClosed = false
+    this.#later()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+  }
+
+  reread(): Promise<boolean> {
+    this.#reading ??= this.#readOnce().finally(() => {
+      this.#reading = null
+    })
+    return this.#reading
+  }
+
+  #later(): void {
+    if (this.#isClosed) return
+    this.#timer = setTimeout(() => void this.reread().then(() => this.#later()), this.#pollMs)
+    this.#timer.unref()
+  }
+
+  async #readOnce(): Promise<boolean> {
+    const { dir } = this.#init
+    try {
+      const read = await readFolderLater(dir)
+      if (this.#isClosed) return false
+      const keys = this.#believe(read)
+      // A folder that has lost every key is another folder, or none: a mount that went away looks like that.
+      if (keys.length === 0) throw new Error('it has no keys any more')
+      this.#keys = keys
+      this.#readAtMs = this.#steadyMs()
+      this.#readsDone++
+      this.#tell(read.faults[0] ?? null)
+      this.#watchClock()
+      this.#follow()
+      this.#tend()
+      return true
+    } catch (err) {
+      this.#readsFailed++
+      this.#tell(`${dir}: ${wordsOf(err)}`)
+      // Time goes on, also for keys that are only remembered.
+      this.#follow()
+      return false
+    }
+  }
+
+  /** The keys of a folder. One that was known and cannot be read now stays as it was known, while its file is there. */
+  #believe({ keys }: FolderRead): readonly RingKey[] {
+    const known = new Map(this.#keys.map(key => [key.generation, key]))
+    const found: RingKey[] = []
+    for (const [name, key] of keys) {
+      const before = known.get(generationOf(name))
+      const believed = key ?? before
+      if (believed !== undefined) found.push(believed)
+    }
+    return found
+  }
+
+  /** Sees what has become of the keys. */
+  #follow(): void {
+    const steadyMs = this.#steadyMs()
+    for (const { kid } of this.#keys) if (!this.#knownSince.has(kid)) this.#knownSince.set(kid, steadyMs)
+    const kids = new Set(this.#keys.map(({ kid }) => kid))
+    for (const kid of this.#knownSince.keys()) if (!kids.has(kid)) this.#knownSince.delete(kid)
+    void this.signing
+    const views = this.#views()
+    const published = publishedOf(views)
+    const text = published.map(({ kid }) => kid).join(' ')
+    if (text !== this.#publishedKids) {
+      if (this.#publishedKids !== '') this.version++
+      this.#publishedKids = text
+      this.#jwks = { keys: published.map(publicPart) }
+    }
+    this.#tellStates(views)
+  }
+
+  /** Does what is due in the folder. Every gate tries; what one of them has done, the others find done. */
+  #tend(): void {
+    const { dir, algorithm, times, nowMs } = this.#init
+    try {
+      writePublic(dir, publishedOf(this.#views()))
+      if (isNextDue(this.#keys, times, nowMs())) {
+        const key = nextKey(this.#keys, { algorithm, times, nowMs: nowMs() })
+        if (placeKey(dir, key)) {
+          this.#keys = [...this.#keys, key]
+          this.#follow()
+          writePublic(dir, publishedOf(this.#views()))
+        }
+      }
+      this.#sweep()
+    } catch (err) {
+      this.#tell(`${dir}: ${wordsOf(err)}`)
+    }
+  }
+
+  /** A clock that was set forward must not cost a key whose tokens live: only one that has run well for long enough decides. */
+  #sweep(): void {
+    const { dir, times } = this.#init
+    if (this.#steadyMs() - this.#clock.sinceMs < times.keepMs + times.settleMs) return
+    for (const { key, state } of this.#views()) if (state === 'gone') removeKey(dir, key)
+  }
+
+  #watchClock(): void {
+    const steadyMs = this.#steadyMs()
+    const offsetMs = this.#init.nowMs() - steadyMs
+    if (Math.abs(offsetMs - this.#clock.offsetMs) <= STEP_MS) return
+    this.#init.log.warn(
+      { byMs: Math.round(offsetMs - this.#clock.offsetMs) },
+      'the clock was set; keys are kept for longer'
+    )
+    this.#clock = { sinceMs: steadyMs, offsetMs }
+  }
+
+  #seen() {
+    const { settleMs } = this.#init.times
+    const steadyMs = this.#steadyMs()
+    return {
+      current: this.#current.generation,
+      isSettled: ({ kid }: RingKey) => steadyMs - (this.#knownSince.get(kid) ?? steadyMs) >= settleMs
+    }
+  }
+
+  #views(): readonly KeyView<RingKey>[] {
+    const { times, nowMs } = this.#init
+    return viewKeys(this.#keys, times, nowMs(), this.#seen())
+  }
+
+  #tellStates(views: readonly KeyView<RingKey>[]): void {
+    const { log, dir } = this.#init
+    for (const { key, state, untilMs } of views) {
+      const { kid, alg } = key
+      if (this.#states.get(kid) === state) continue
+      const from = this.#states.get(kid) ?? null
+      this.#states.set(kid, state)
+      log.info(
+        { kid, alg, state, from, until: untilMs === null ? null : new Date(untilMs).toISOString() },
+        'a key of the mint'
+      )
+    }
+    const kids = new Set(views.map(({ key }) => key.kid))
+    for (const [kid, from] of this.#states) {
+      if (kids.has(kid)) continue
+      this.#states.delete(kid)
+      if (from === 'gone') log.info({ kid, state: 'removed', from }, 'a key of the mint')
+      else log.warn({ kid, state: 'removed', from, dir }, 'a key of the mint was taken away: its tokens are refused')
+    }
+  }
+
+  /** Once for each trouble, not every two seconds. */
+  #tell(error: string | null): void {
+    this.#lastError = error
+    if (error === this.#saidError) return
+    this.#saidError = error
+    const { log } = this.#init
+    if (error === null) log.info({}, 'the keys of the mint are in order again')
+    else log.error({ error, fix: 'the keys that are known go on' }, 'the keys of the mint are not in order')
+  }
+}
+
+/** The key that comes after those of a folder. */
+export function nextKey(
+  keys: readonly RingKey[],
+  init: {
+    readonly algorithm: SigningAlgorithm
+    readonly times: RingTimes
+    readonly nowMs: Ms
+    readonly isAtOnce?: boolean
+  }
+): RingKey {
+  const { algorithm, times, nowMs, isAtOnce = false } = init
+  const signsFromMs = keys.length === 0 || isAtOnce ? nowMs : nowMs + times.waitMs
+  const generation = (keys.at(-1)?.generation ?? 0) + 1
+  return { ...makeKey(algorithm), generation, createdAtMs: nowMs, signsFromMs, keepMs: times.keepMs }
+}
+
+/** Those that stand in the public set. */
+export function publishedOf(views: readonly KeyView<RingKey>[]): readonly RingKey[] {
+  return views.filter(({ state }) => state !== 'gone').map(({ key }) => key)
+}
+
+function openFolder(
+  dir: string,
+  init: { readonly algorithm: SigningAlgorithm; readonly times: RingTimes; readonly nowMs: Ms }
+): { readonly keys: readonly RingKey[]; readonly isNew: boolean } {
+  prepareFolder(dir, init.times.keepMs)
+  let read = demand(readFolder(dir))
+  // Nobody has seen a key of an empty folder, so that its first one signs at once.
+  const isNew = read.length === 0 && placeKey(dir, nextKey([], init))
+  if (read.length === 0) read = demand(readFolder(dir))
+  return { keys: read, isNew }
+}
+
+/** Whoever begins has nothing to go on with. */
+function demand({ keys, faults }: FolderRead): readonly RingKey[] {
+  const [fault] = faults
+  if (fault !== undefined) throw new KeyRingError(fault)
+  return [...keys.values()].filter(key => key !== null)
+}
+
+function generationOf(name: string): number {
+  return Number(/\d+/.exec(name)?.[0] ?? 0)
+}
+
+function wordsOf(err: unknown): string {
+  if (err instanceof Error && 'code' in err) return `cannot be used (${err.code})`
+  return err instanceof Error ? err.message : 'unknown'
 }

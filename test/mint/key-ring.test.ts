@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { KeyRingError, openKeyRing, SIGNING_ALGORITHMS } from '../../src/mint/key-ring.ts'
 
@@ -9,7 +9,7 @@ t.test('the first opening makes the keys, the second finds them; the private one
   const second = openKeyRing(dir, { algorithm: 'RS256' })
   t.equal(second.isNew, false)
   t.strictSame(second.signing, first.signing)
-  t.equal(statSync(`${dir}/signing-key.json`).mode & 0o777, 0o600)
+  t.equal(statSync(`${dir}/key-000001.json`).mode & 0o777, 0o600)
   t.equal(statSync(dir).mode & 0o777, 0o700)
 })
 
@@ -25,13 +25,23 @@ t.test('the public set holds no secret part, for any algorithm', async t => {
 t.test('a private key that others can read, or half of one, is refused with what to do', async t => {
   const dir = t.testdir()
   openKeyRing(dir)
-  chmodSync(`${dir}/signing-key.json`, 0o644)
+  chmodSync(`${dir}/key-000001.json`, 0o644)
   t.throws(() => openKeyRing(dir), KeyRingError)
-  chmodSync(`${dir}/signing-key.json`, 0o600)
-  writeFileSync(`${dir}/signing-key.json`, '{"kid":')
+  chmodSync(`${dir}/key-000001.json`, 0o600)
+  writeFileSync(`${dir}/key-000001.json`, '{"kid":')
   t.throws(() => openKeyRing(dir), KeyRingError)
 })
 
 t.test('a folder that cannot be made is said at once', async t => {
   t.throws(() => openKeyRing('/proc/nowhere/keys'), { code: 'ENOENT' })
+})
+
+t.test('the key of a folder of before goes on as the first one', async t => {
+  const dir = t.testdir()
+  const { signing } = openKeyRing(`${t.testdirName}/other`)
+  writeFileSync(`${dir}/signing-key.json`, JSON.stringify(signing), { mode: 0o600 })
+  const ring = openKeyRing(dir)
+  t.equal(ring.isNew, false)
+  t.strictSame(ring.signing.kid, signing.kid)
+  t.notOk(existsSync(`${dir}/signing-key.json`))
 })
