@@ -82,20 +82,11 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   })
   const bodies = new BodyBudget(() => overload.memoryBytes)
   const isOverloaded = () => overload.level !== 'normal'
-  const authenticator = createAuthenticator({
-    nowMs,
-    random,
-    log,
-    isOverloaded,
-    revokedBy: identity => revocations.revokedBy(identity),
-    onVerified: (path, tookMs) => metrics.timings.verified(path, tookMs)
-  })
   const transport = createTransport(first.forward, (pool, tookMs) => metrics.timings.connected(pool, tookMs))
   const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
   const store =
     first.store === null ? null : { isCluster: first.store.isCluster, connection: connectStore(first.store) }
   const connection = store?.connection ?? null
-  const revocations = openRevocations(first, { nowMs, log, connection, transport })
   const limits = openLimits({
     nowMs,
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
@@ -111,6 +102,23 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
           run: store?.connection.run ?? null,
           note: (client, weight, what) => bans.note(client, weight, what)
         })
+  const issuersOf = ({ authenticate }: Config) => [
+    ...authenticate.issuers,
+    ...(mint === null ? [] : [mint.own.options])
+  ]
+  const revocations = openRevocations(
+    { revocation: first.revocation, issuers: issuersOf(first) },
+    { nowMs, log, connection, transport }
+  )
+  const authenticator = createAuthenticator({
+    nowMs,
+    random,
+    log,
+    isOverloaded,
+    own: mint?.own ?? null,
+    revokedBy: identity => revocations.revokedBy(identity),
+    onVerified: (path, tookMs) => metrics.timings.verified(path, tookMs)
+  })
   const prober = createProber({
     ask: transport.ask,
     onAnswered: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
@@ -145,7 +153,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     options: () => config.metrics,
     onCrossing: createAlarm({ write: sink.write, log }),
     isTeam: name => config.route.teams.has(name),
-    issuers: () => config.authenticate.issuers,
+    issuers: () => issuersOf(config),
     pools: () => pools.values(),
     calls: transport.calls,
     keySets: () => authenticator.keySets.map(set => set.status()),
@@ -178,7 +186,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     const resolveClient = createClientResolver(next.identify)
     const shaper = createShaper(next.shape, { own, nowMs })
     const limiter = new Limiter(next.limit, limits)
-    revocations.follow(next.revocation, next.authenticate.issuers)
+    revocations.follow(next.revocation, issuersOf(next))
 
     config = next
     bans.follow(next.identify)

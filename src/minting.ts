@@ -1,10 +1,14 @@
+import type { KeySet } from './authenticate/keys.ts'
+import type { IssuerOptions } from './authenticate/options.ts'
+import { createOwnKeys, ownIssuer } from './authenticate/own-keys.ts'
 import type { Client } from './caller.ts'
 import { accountsReport, loadApiKeys, loadUsers } from './config/accounts.ts'
 import { openAccounts } from './mint/account-book.ts'
-import { createDesk } from './mint/desk.ts'
-import { openKeyRing } from './mint/key-ring.ts'
-import type { MintOptions } from './mint/options.ts'
+import { createDesk, TOKEN_EXCHANGE } from './mint/desk.ts'
+import { type LiveKeyRing, openLiveRing } from './mint/live-ring.ts'
+import { MAX_TTL_MS, type MintOptions } from './mint/options.ts'
 import type { MintPluginOptions } from './mint/plugin.ts'
+import { publishedDocuments } from './mint/published.ts'
 import { MemoryThrottle } from './mint/throttle.ts'
 import { type RunScript, SharedThrottle } from './mint/throttle-shared.ts'
 import type { NowMs } from './time.ts'
@@ -12,6 +16,9 @@ import type { NowMs } from './time.ts'
 /** The mint of a gate, and how to begin and end it. */
 export interface Minting {
   readonly plugin: MintPluginOptions
+  readonly ring: LiveKeyRing
+  /** The gate as an issuer whose tokens it verifies. */
+  readonly own: { readonly options: IssuerOptions; readonly keySet: KeySet }
   start(): void
   close(): void
 }
@@ -24,7 +31,11 @@ export function openMint(
   options: MintOptions,
   init: {
     readonly nowMs: NowMs
-    readonly log: { info(facts: object, message: string): void; error(facts: object, message: string): void }
+    readonly log: {
+      info(facts: object, message: string): void
+      warn(facts: object, message: string): void
+      error(facts: object, message: string): void
+    }
     /** How the store is asked; null without one. */
     readonly run: RunScript | null
     /** A failed try of an address, for whoever bans. */
@@ -32,7 +43,7 @@ export function openMint(
   }
 ): Minting {
   const { nowMs, log, run, note } = init
-  const ring = openKeyRing(options.keys.dir, { algorithm: options.keys.algorithm })
+  const ring = openLiveRing({ ...options.keys, nowMs, log })
   const accounts = openAccounts(
     {
       users: options.users,
@@ -53,7 +64,29 @@ export function openMint(
   const paths = new Set<string>()
   if (options.users !== null) paths.add('/login')
   if (options.apiKeys !== null) paths.add('/token')
-  return { plugin: { desk, paths }, start: () => accounts.watch(), close: () => accounts.close() }
+  const hasTokenEndpoint = options.apiKeys !== null
+  const documents = publishedDocuments({
+    issuer: options.issuer,
+    ring,
+    hasTokenEndpoint,
+    grants: hasTokenEndpoint ? ['client_credentials', TOKEN_EXCHANGE] : []
+  })
+  return {
+    plugin: { desk, paths, documents },
+    ring,
+    own: {
+      options: ownIssuer({ issuer: options.issuer, audience: options.audience, maxLifetimeMs: MAX_TTL_MS }),
+      keySet: createOwnKeys(ring, { nowMs })
+    },
+    start() {
+      accounts.watch()
+      ring.start()
+    },
+    close() {
+      accounts.close()
+      ring.close()
+    }
+  }
 }
 
 function read<T>(result: ReturnType<typeof loadUsers> | ReturnType<typeof loadApiKeys>) {

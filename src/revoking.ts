@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { RevocationDesk } from './admin/revocations.ts'
 import type { AuditRecord } from './audit/record.ts'
 import { revokedRecord } from './audit/revoked.ts'
+import type { IssuerOptions } from './authenticate/options.ts'
 import type { Revocation } from './authenticate/revocation.ts'
 import { ValkeyRevocations } from './authenticate/revocation-store.ts'
 import { type Done, Revocations } from './authenticate/revocations.ts'
@@ -18,7 +19,7 @@ export type RevokedError = (exchange: Exchange) => GateError | null
 
 /** Opens the revocations of a gate. @throws RevocationFileError */
 export function openRevocations(
-  { revocation, authenticate }: Config,
+  { revocation, issuers }: { readonly revocation: Config['revocation']; readonly issuers: readonly IssuerOptions[] },
   init: {
     readonly nowMs: NowMs
     readonly log: Logger
@@ -27,7 +28,7 @@ export function openRevocations(
   }
 ): Revocations {
   const { connection, transport, log, nowMs } = init
-  const revocations: Revocations = new Revocations(revocation, authenticate.issuers, {
+  const revocations: Revocations = new Revocations(revocation, issuers, {
     nowMs,
     log,
     read: loadRevocations,

@@ -1,8 +1,9 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import t from 'tap'
+import { DEFAULT_TIMES, ringTimes } from '../src/mint/key-states.ts'
 import { openMint } from '../src/minting.ts'
 
-const init = { nowMs: Date.now, log: { info: () => {}, error: () => {} }, run: null, note: () => {} }
+const init = { nowMs: Date.now, log: { info: () => {}, warn: () => {}, error: () => {} }, run: null, note: () => {} }
 
 t.test('only what has accounts is served, and a file that others can read keeps a mint from opening', async t => {
   const dir = t.testdir()
@@ -11,7 +12,7 @@ t.test('only what has accounts is served, and a file that others can read keeps 
   const options = {
     issuer: 'https://gate.example.com',
     audience: 'inference',
-    keys: { dir: `${dir}/keys`, algorithm: 'ES256' as const },
+    keys: { dir: `${dir}/keys`, algorithm: 'ES256' as const, times: ringTimes(DEFAULT_TIMES) },
     ttlMs: 900_000,
     users,
     apiKeys: null

@@ -23,16 +23,21 @@ export interface Authenticator {
 
 /** Makes one that believes nobody yet. */
 export function createAuthenticator(
-  deps: KeySetDeps & Pick<VerifierDeps, 'isOverloaded' | 'onVerified' | 'revokedBy'>
+  deps: KeySetDeps &
+    Pick<VerifierDeps, 'isOverloaded' | 'onVerified' | 'revokedBy'> & {
+      /** The gate's own issuer, whatever the configuration names; null without. */
+      readonly own?: { readonly options: IssuerOptions; readonly keySet: KeySet } | null
+    }
 ): Authenticator {
   const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
   let isStarted = false
   let followed: { readonly options: AuthenticateOptions; readonly verifier: Verifier } | null = null
+  const own = deps.own ?? null
   let known: readonly { readonly options: IssuerOptions; readonly keySet: KeySet }[] = []
 
   return {
     get keySets() {
-      return known.map(({ keySet }) => keySet)
+      return [...known, ...(own === null ? [] : [own])].map(({ keySet }) => keySet)
     },
     follow(options) {
       if (followed !== null && isDeepStrictEqual(followed.options, options)) return followed.verifier
@@ -46,8 +51,11 @@ export function createAuthenticator(
       )
       for (const one of before) if (!known.includes(one)) one.keySet.close()
       if (isStarted) for (const one of known) if (!before.includes(one)) one.keySet.start()
-      const keySets = new Map(known.map(one => [one.options.issuer, one.keySet]))
-      const verifier = createVerifier(options, { ...deps, keySets })
+      // The own one last: a configuration that names its issuer otherwise is followed after a restart.
+      const believed = own === null ? known : [...known, own]
+      const keySets = new Map(believed.map(one => [one.options.issuer, one.keySet]))
+      const issuers = believed.map(one => one.options)
+      const verifier = createVerifier({ ...options, issuers }, { ...deps, keySets })
       followed = { options, verifier }
       return verifier
     },

@@ -55,6 +55,7 @@ function sourceOf({ keys, issuer }: IssuerOptions): LoadKeys | null {
     case 'jwks_file':
       return (version, signal) => loadFile(keys.path, version, signal)
     case 'hs256_secret':
+    case 'own':
       return null
   }
 }

@@ -10,6 +10,8 @@ export type KeySource =
   | { readonly kind: 'jwks_file'; readonly path: string }
   /** At least 32 bytes. */
   | { readonly kind: 'hs256_secret'; readonly secret: Uint8Array }
+  /** The gate's own, in this process. */
+  | { readonly kind: 'own' }
 
 /** A way into the claims: own properties, one segment after the other (V21). */
 export type ClaimPath = readonly string[]

@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
-import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import { checkOrigins, checkSuspicious } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
+import { checkMint, checkMintKeys } from './check-mint.ts'
 import { type Finding, type Path, suggest } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
-const MAX_TTL_MS = 3_600_000
 const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 
 /**
@@ -28,6 +27,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkThresholds(listOf(mapOf(root.alerts).per_user)),
     ...checkFiles(root, file),
     ...checkMint(root),
+    ...checkMintKeys(root),
     ...checkLedger(mapOf(root.metering), file),
     ...checkSinks(mapOf(mapOf(root.metering).sinks))
   ]
@@ -176,20 +176,6 @@ function unknownPool(root: Loose, name: string, path: Path): Finding[] {
       `no pool is named "${name}"`,
       suggest(name, pools) ?? `defined pools: ${pools.join(', ') || 'none'}`
     )
-  ]
-}
-
-function checkMint(root: Loose): Finding[] {
-  if (root.mint === undefined) return []
-  const { ttl } = mapOf(root.mint)
-  const isLong = typeof ttl === 'string' && DURATION_PATTERN.test(ttl) && readDurationMs(ttl) > MAX_TTL_MS
-  return [
-    ...(isLong ? [error('E366', ['mint', 'ttl'], 'tokens of the gate live for an hour at most')] : []),
-    ...listOf(mapOf(root.access).routes).flatMap((item, index) => {
-      const { path } = mapOf(item)
-      if (path !== '/login' && path !== '/token') return []
-      return [error('E367', ['access', 'routes', index, 'path'], `${path} is answered by the gate itself`)]
-    })
   ]
 }
 

@@ -102,7 +102,10 @@ export const FileSchema = Type.Object(
     admin: AdminSchema,
     clients: ClientsSchema,
     suspicious: SuspiciousSchema,
-    issuers: Type.Array(IssuerSchema, { minItems: 1, description: 'Whose tokens are believed.' }),
+    issuers: Type.Array(IssuerSchema, {
+      default: [],
+      description: 'Whose tokens are believed, besides those of `mint`. None only where there is a `mint`.'
+    }),
     tokens: TokensSchema,
     revocation: RevocationSchema,
     requests: Type.Object(

@@ -39,6 +39,21 @@ export interface Seen<K> {
   readonly isSettled: (key: K) => boolean
 }
 
+/** How keys follow each other where nobody has said how. */
+export const DEFAULT_TIMES = { rotateMs: 30 * 86_400_000, waitMs: 900_000, keepMs: 3_900_000 } as const
+
+/** How often a folder is read at most. */
+const POLL_MS: Ms = 2_000
+/** How often a folder is read: often enough that a key is known everywhere well before it signs. */
+export function pollMsOf({ waitMs }: { readonly waitMs: Ms }): Ms {
+  return Math.max(50, Math.min(POLL_MS, Math.floor(waitMs / 5)))
+}
+
+/** With what follows from the rest. */
+export function ringTimes(of: Pick<RingTimes, 'rotateMs' | 'waitMs' | 'keepMs'>): RingTimes {
+  return { ...of, settleMs: 2 * pollMsOf(of) }
+}
+
 /** A key from further in the future was made by a clock that is wrong, and holds up no rotation. */
 const PLAUSIBLE_MS: Ms = 300_000
 

@@ -1,7 +1,8 @@
 import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
-import type { SigningAlgorithm } from './key-ring.ts'
+import type { SigningAlgorithm } from './key-file.ts'
+import { type RingTimes, ringTimes } from './key-states.ts'
 
 /** What `mint/` needs, from the YAML key `mint`. */
 export interface MintOptions {
@@ -9,7 +10,7 @@ export interface MintOptions {
   readonly issuer: string
   /** `aud` of its tokens. */
   readonly audience: string
-  readonly keys: { readonly dir: string; readonly algorithm: SigningAlgorithm }
+  readonly keys: MintKeysOptions
   /** How long tokens live, at most an hour. */
   readonly ttlMs: Ms
   /** Absolute path, or null: nobody logs in. */
@@ -18,19 +19,47 @@ export interface MintOptions {
   readonly apiKeys: string | null
 }
 
+/** What it signs with. */
+export interface MintKeysOptions {
+  /** Absolute. */
+  readonly dir: string
+  /** Of new keys. */
+  readonly algorithm: SigningAlgorithm
+  readonly times: RingTimes
+}
+
+/** Tokens of the gate live for so long at most, whatever is configured: what every gate accepts of the others. */
+export const MAX_TTL_MS: Ms = 3_600_000
+
 /** The YAML key `mint`. */
 export const MintSchema = Type.Optional(
   Type.Object(
     {
-      issuer: Type.String({ minLength: 1, maxLength: 1024, description: 'The `iss` of its tokens.' }),
+      issuer: Type.String({
+        format: 'key-url',
+        maxLength: 1024,
+        expected: 'an https URL (http is for this very machine)',
+        description: 'The `iss` of its tokens, and where callers reach the gate; no item of `issuers` may have it.'
+      }),
       audience: Type.String({ minLength: 1, maxLength: 1024, description: 'The `aud` of its tokens.' }),
       keys: Type.Object(
         {
           dir: Type.String({
             minLength: 1,
-            description: 'The folder of its keys, for its owner alone; made on first use.'
+            description: 'The folder of its keys, for its owner alone; made on first use. Gates may share it.'
           }),
-          algorithm: Type.Enum(['ES256', 'EdDSA', 'RS256'], { default: 'ES256', description: 'Of new keys.' })
+          algorithm: Type.Enum(['ES256', 'EdDSA', 'RS256'], { default: 'ES256', description: 'Of new keys.' }),
+          rotate: Type.String({ ...DURATION, default: '30d', description: 'How long a key signs.' }),
+          wait: Type.String({
+            ...DURATION,
+            default: '15m',
+            description: 'How long a key is published before it signs; more than others remember the set.'
+          }),
+          keep: Type.String({
+            ...DURATION,
+            default: '65m',
+            description: 'How long a key stays published after it has signed; more than `ttl`.'
+          })
         },
         { additionalProperties: false, description: 'What it signs with.' }
       ),
@@ -66,7 +95,15 @@ export function mintOptions(
   return {
     issuer: yaml.issuer,
     audience: yaml.audience,
-    keys: { dir: resolve(yaml.keys.dir), algorithm: yaml.keys.algorithm as SigningAlgorithm },
+    keys: {
+      dir: resolve(yaml.keys.dir),
+      algorithm: yaml.keys.algorithm as SigningAlgorithm,
+      times: ringTimes({
+        rotateMs: readDurationMs(yaml.keys.rotate),
+        waitMs: readDurationMs(yaml.keys.wait),
+        keepMs: readDurationMs(yaml.keys.keep)
+      })
+    },
     ttlMs: readDurationMs(yaml.ttl),
     users: yaml.users === undefined ? null : resolve(yaml.users),
     apiKeys: yaml.api_keys === undefined ? null : resolve(yaml.api_keys)

@@ -4,12 +4,15 @@ import { GateError } from '../errors.ts'
 import { readBody } from './body.ts'
 import type { Desk, TokenAnswer, TokenRequest } from './desk.ts'
 import { readParameters } from './parameters.ts'
+import { type Document, isKnown, MAX_AGE_SEC } from './published.ts'
 
 /** What the mint's routes are given. */
 export interface MintPluginOptions {
   readonly desk: Desk
   /** Which of `/login` and `/token` are served. */
   readonly paths: ReadonlySet<string>
+  /** What everybody may read: keys and metadata. */
+  readonly documents: readonly Document[]
 }
 
 const NOT_YET: Issue = {
@@ -24,8 +27,28 @@ const NOT_YET: Issue = {
   expSec: null
 }
 
-/** Answers `POST /login` and `POST /token`: identified, not authenticated. In a scope of its own, for it reads bodies. */
-export default async function mint(app: FastifyInstance, { desk, paths }: MintPluginOptions): Promise<void> {
+/** Answers `POST /login`, `POST /token`, and who asks for keys: identified, not authenticated. */
+export default async function mint(app: FastifyInstance, options: MintPluginOptions): Promise<void> {
+  await app.register(publish, options)
+  await app.register(issueTokens, options)
+}
+
+async function publish(app: FastifyInstance, { documents }: MintPluginOptions): Promise<void> {
+  for (const { path, type, read } of documents) {
+    app.get(path, ({ exchange, headers }, reply) => {
+      const { text, etag } = read()
+      const isSame = isKnown(etag, headers['if-none-match'])
+      exchange.status = isSame ? 304 : 200
+      exchange.bytesOut = isSame ? 0 : Buffer.byteLength(text)
+      reply.code(exchange.status).header('cache-control', `public, max-age=${MAX_AGE_SEC}`).header('etag', etag)
+      if (isSame) reply.send()
+      else reply.header('content-type', type).send(text)
+    })
+  }
+}
+
+/** In a scope of its own, for it reads bodies. */
+async function issueTokens(app: FastifyInstance, { desk, paths }: MintPluginOptions): Promise<void> {
   app.addHook('onRequest', ({ exchange }, _reply, done) => {
     exchange.issue = NOT_YET
     done()
