@@ -16,7 +16,8 @@ function oldBytesFor(preparation: string): number {
     const before = oldBytes()
     for (let i = 0; i < 10_000; i++) globalThis.last = make(i)
     console.log((oldBytes() - before) / 10_000)`
-  const args = ['--expose-gc', '--input-type=module', '--eval', script]
+  // Compiled at once and by one compiler: else what V8 decides hangs on how much the machine has to do.
+  const args = ['--expose-gc', '--no-concurrent-recompilation', '--no-maglev', '--input-type=module', '--eval', script]
   return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
 }
 
