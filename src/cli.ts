@@ -10,6 +10,7 @@ import { runDiff } from './config/diff.ts'
 import { runExplain } from './explain.ts'
 import { runExport } from './export/command.ts'
 import { runApiKeys } from './mint/api-keys-command.ts'
+import { runKeys } from './mint/keys-command.ts'
 import { runToken } from './mint/token-command.ts'
 import { runUsers } from './mint/users-command.ts'
 import { runProbe } from './probe/command.ts'
@@ -36,6 +37,7 @@ Commands:
   users                    add, suspend and remove users of the gate itself, set passwords
   api-keys                 make, list and revoke API keys
   revoke --sub SUBJECT     take tokens back: also by --jti, --team, --kid; 'revoke list', 'revoke lift ID'
+  keys                     list the keys that the gate signs with, rotate them, take one away that has leaked
   healthcheck [--url URL]  ask a running gate whether it is alive
   help                     show this text
   version                  show the version
@@ -89,6 +91,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return await runApiKeys(rest, { stdout, stderr, tools: accountTools(env) })
     case 'revoke':
       return await runRevoke(rest, { stdout, stderr, env })
+    case 'keys':
+      return await runKeys(rest, { stdout, stderr, tools: accountTools(env) })
     case 'healthcheck':
       return await runHealthcheck(rest, { stdout, stderr })
     case 'version':

@@ -157,6 +157,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     pools: () => pools.values(),
     calls: transport.calls,
     keySets: () => authenticator.keySets.map(set => set.status()),
+    mintKeys: () => mint?.ring.status.views ?? null,
     tokens: () => verifier,
     load: () => ({
       level: LEVELS.indexOf(overload.level),

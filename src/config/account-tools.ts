@@ -4,7 +4,7 @@ import { EditError, editAccounts } from './edit-accounts.ts'
 import { loadConfig } from './load.ts'
 import { reportFile } from './report.ts'
 
-/** How commands reach the files of accounts. */
+/** How commands reach the files of accounts, and what the configuration says of keys. */
 export function accountTools(env: NodeJS.ProcessEnv) {
   return {
     fileOf(config: string, kind: AccountKind): string {
@@ -13,6 +13,12 @@ export function accountTools(env: NodeJS.ProcessEnv) {
       const file = kind === 'users' ? loaded.config.mint?.users : loaded.config.mint?.apiKeys
       if (file == null) throw new EditError(`${config} names no file: mint.${kind} is not set`)
       return file
+    },
+    keysOf(config: string) {
+      const loaded = loadConfig(config, env)
+      if (!loaded.ok) throw new EditError(reportFile(config, loaded).trimEnd())
+      if (loaded.config.mint === null) throw new EditError(`${config} has no mint`)
+      return loaded.config.mint.keys
     },
     users: (file: string) => accountsOf(loadUsers(file)),
     apiKeys: (file: string) => accountsOf(loadApiKeys(file)),

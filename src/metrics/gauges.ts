@@ -62,6 +62,20 @@ export function createReader(
     }
   }
 
+  function readMintKeys(): void {
+    const keys = around.mintKeys()
+    if (keys === null) return
+    const counts = { next: 0, waiting: 0, signing: 0, retired: 0, gone: 0 }
+    for (const { state, sinceMs } of keys) {
+      counts[state]++
+      if (state !== 'signing') continue
+      families.of('tollgate_mint_signing_key_age_seconds').at().value = Math.max(0, around.nowMs() - sinceMs) / 1000
+    }
+    for (const state of ['next', 'waiting', 'signing', 'retired'] as const) {
+      families.of('tollgate_mint_keys').at(state).value = counts[state]
+    }
+  }
+
   function readSinks(): void {
     for (const { name, isOurs, lagMs, failures, shipped, dead } of around.sinks()) {
       if (isOurs) families.of('tollgate_export_lag_seconds').at(name).value = lagMs / 1000
@@ -105,6 +119,7 @@ export function createReader(
     for (const pool of around.pools()) readPool(pool)
     readCalls()
     readKeys()
+    readMintKeys()
     readSinks()
     readRun(run)
     readLimits(around.limits())

@@ -17,6 +17,8 @@ export interface Surroundings {
   /** Calls that are at an engine now. */
   readonly calls: () => readonly Exchange[]
   readonly keySets: () => Iterable<KeysSeen>
+  /** Keys that the gate signs with; null without a mint. */
+  readonly mintKeys: () => Iterable<MintKeySeen> | null
   readonly tokens: () => TokensSeen
   readonly load: () => LoadSeen
   readonly limits: () => LimitsSeen
@@ -56,6 +58,12 @@ export interface KeysSeen {
   readonly kids: readonly string[]
   /** Null where there is nothing to read: a shared secret. */
   readonly loads: { readonly done: number; readonly failed: number } | null
+}
+
+/** A key of the mint. */
+export interface MintKeySeen {
+  readonly state: 'next' | 'waiting' | 'signing' | 'retired' | 'gone'
+  readonly sinceMs: Ms
 }
 
 /** The memory of tokens. */

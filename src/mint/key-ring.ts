@@ -50,18 +50,17 @@ export function openKeyRing(
   return { signing, publicJwks: { keys: published.map(publicPart) }, jwksFile: join(dir, PUBLIC_FILE), isNew }
 }
 
-/** The key that comes after those of a folder. */
+/** The key that comes after those of a folder. @param signsFromMs now for the first one of all, else when it has waited */
 export function nextKey(
   keys: readonly RingKey[],
   init: {
     readonly algorithm: SigningAlgorithm
     readonly times: RingTimes
     readonly nowMs: Ms
-    readonly isAtOnce?: boolean
+    readonly signsFromMs?: Ms | undefined
   }
 ): RingKey {
-  const { algorithm, times, nowMs, isAtOnce = false } = init
-  const signsFromMs = keys.length === 0 || isAtOnce ? nowMs : nowMs + times.waitMs
+  const { algorithm, times, nowMs, signsFromMs = keys.length === 0 ? nowMs : nowMs + times.waitMs } = init
   const generation = (keys.at(-1)?.generation ?? 0) + 1
   return { ...makeKey(algorithm), generation, createdAtMs: nowMs, signsFromMs, keepMs: times.keepMs }
 }

@@ -83,7 +83,9 @@ export function viewKeys<K extends KeyTimes>(
     const { createdAtMs, signsFromMs } = key
     const later = keys.slice(index + 1)
     const retiredAtMs = later.length === 0 ? null : Math.min(...later.map(next => next.signsFromMs))
-    if (key === signing) return { key, state: 'signing', sinceMs: signsFromMs, untilMs: retiredAtMs }
+    // One that took the place of another in an emergency has that one's time.
+    const sinceMs = Math.max(signsFromMs, createdAtMs)
+    if (key === signing) return { key, state: 'signing', sinceMs, untilMs: retiredAtMs }
     if (retiredAtMs !== null && retiredAtMs <= nowMs) {
       // Gates may have signed with it for a moment longer.
       const goneAtMs = retiredAtMs + times.settleMs + Math.max(key.keepMs, times.keepMs)

@@ -42,7 +42,8 @@ async function publish(app: FastifyInstance, { documents }: MintPluginOptions): 
       exchange.bytesOut = isSame ? 0 : Buffer.byteLength(text)
       reply.code(exchange.status).header('cache-control', `public, max-age=${MAX_AGE_SEC}`).header('etag', etag)
       if (isSame) reply.send()
-      else reply.header('content-type', type).send(text)
+      // Bytes, because Fastify gives a text of JSON a charset, which this type does not have.
+      else reply.header('content-type', type).send(Buffer.from(text))
     })
   }
 }

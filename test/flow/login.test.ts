@@ -40,7 +40,6 @@ async function accounts(t: Test) {
 }
 
 const yamlOf = (dir: string, engine: string) => `
-issuers: [{ issuer: "${ISSUER}", jwks_file: "${dir}/keys/jwks.json", audience: inference }]
 pools: { p: { engine: vllm, targets: ["${engine}"], models: [m] } }
 teams: { team-a: { pool: p } }
 mint: { issuer: "${ISSUER}", audience: inference, keys: { dir: "${dir}/keys" }, users: "${dir}/users.yaml", api_keys: "${dir}/api-keys.yaml" }

@@ -25,6 +25,7 @@ function scene(around: Partial<Surroundings> = {}) {
       pools: () => [],
       calls: () => [],
       keySets: () => [],
+      mintKeys: () => null,
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,

@@ -42,6 +42,7 @@ function scene() {
     pools: () => config.pools,
     calls: () => [],
     keySets: () => [],
+    mintKeys: () => null,
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     limits: () => NO_LIMITS,
