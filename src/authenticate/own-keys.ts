@@ -24,6 +24,8 @@ export const OWN_NAME = 'tollgate'
 /** Looks that tokens with unknown keys may cost: so many at once, then one in a second. */
 const BURST = 5
 const LOOK_EVERY_MS: Ms = 1_000
+/** A folder on another machine may never answer. */
+const LOOK_MS: Ms = 2_000
 
 /** The gate's own issuer, judged as any other: what it signs is an access token by RFC 9068 and nothing else. */
 export function ownIssuer(of: {
@@ -79,7 +81,7 @@ class OwnKeys implements KeySet {
     let found = this.#match(kid, alg)
     // Another gate may sign with a key that this one has not read yet, after an emergency.
     if (found.length === 0 && this.#spend()) {
-      await this.#source.reread()
+      await within(LOOK_MS, this.#source.reread())
       found = this.#match(kid, alg)
     }
     if (found.length === 0) throw invalid('unknown_kid')
@@ -127,5 +129,16 @@ class OwnKeys implements KeySet {
     if (this.#credit < 1) return false
     this.#credit -= 1
     return true
+  }
+}
+
+/** Resolves with the work, or when it takes longer. */
+async function within(ms: Ms, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const clock = setTimeout(late.resolve, ms)
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(clock)
   }
 }

@@ -58,8 +58,10 @@ function checkTimes(mint: Loose): Finding[] {
   const rotateMs = msOf(keys.rotate, '30d')
   const waitMs = msOf(keys.wait, '15m')
   const keepMs = msOf(keys.keep, '65m')
-  const ttlMs = msOf(mint.ttl, '15m')
-  if (rotateMs === null || waitMs === null || keepMs === null || ttlMs === null) return []
+  const askedMs = msOf(mint.ttl, '15m')
+  if (rotateMs === null || waitMs === null || keepMs === null || askedMs === null) return []
+  // One that is too long has its fault already.
+  const ttlMs = Math.min(askedMs, MAX_TTL_MS)
   const at = (key: string): Path => ['mint', 'keys', key]
   const findings: Finding[] = []
   if (waitMs < 500) findings.push(error('E352', at('wait'), 'gates need half a second at least to read a new key'))

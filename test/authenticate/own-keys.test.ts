@@ -58,6 +58,12 @@ t.test('tokens with invented keys cost five looks at once, then one in a second'
   t.equal(source.looks, 6)
 })
 
+t.test('a folder that never answers keeps nobody waiting for ever', async t => {
+  const { keys, source } = scene()
+  source.reread = () => new Promise(() => {})
+  await t.rejects(keys.find('k', 'ES256'), UNKNOWN)
+})
+
 t.test('the gate is as strict with itself as with others: access tokens alone, for an hour at most', async t => {
   t.match(ownIssuer({ issuer: 'https://g', audience: 'a', maxLifetimeMs: 3_600_000 }), {
     types: ['at+jwt'],
