@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { runBans } from './admin/bans-command.ts'
 import { runHealthcheck } from './admin/healthcheck.ts'
 import { runRevoke } from './admin/revoke-command.ts'
 import { runUsage } from './bill/command.ts'
@@ -33,6 +34,7 @@ Commands:
                            ship usage to a sink: an HTTP endpoint or PostgreSQL
   usage reconcile --prometheus URL --from TIME --to TIME --config FILE
                            compare usage with what the engines have counted
+  bans list|lift|add       show who is banned at a running gate, lift a ban, ban by hand
   token                    make a key set and sign test tokens
   users                    add, suspend and remove users of the gate itself, set passwords
   api-keys                 make, list and revoke API keys
@@ -83,6 +85,8 @@ async function main(argv: readonly string[]): Promise<number> {
       if (rest[0] === 'reconcile') return await runReconcile(rest.slice(1), { stdout, stderr, env })
       if (rest[0] === 'export') return await runExport(rest.slice(1), { stdout, stderr, env })
       return await runUsage(rest, { stdout, stderr })
+    case 'bans':
+      return await runBans(rest, { stdout, stderr, env })
     case 'token':
       return await runToken(rest, { stdout, stderr })
     case 'users':

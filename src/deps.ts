@@ -13,14 +13,13 @@ import { openAuditSink } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
+import { openBanning } from './banning.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
 import { keysCheck, limitsCheck, loadCheck, revocationsCheck, sinkCheck } from './checks.ts'
 import type { Config } from './config/load.ts'
 import { createShipping } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
-import { tellOfBan } from './identify/ban-line.ts'
-import { Bans } from './identify/bans.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
@@ -92,7 +91,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing: store === null ? null : sharingOf(store, { log, onFailure: () => config.limit.onStoreFailure })
   })
-  const bans = new Bans(first.identify, { nowMs, onChange: event => tellOfBan(event, log) })
   const mint =
     first.mint === null
       ? null
@@ -100,7 +98,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
           nowMs,
           log,
           run: store?.connection.run ?? null,
-          note: (client, weight, what) => bans.note(client, weight, what)
+          note: (client, weight, what) => banning.bans.note(client, weight, what)
         })
   const issuersOf = ({ authenticate }: Config) => [
     ...authenticate.issuers,
@@ -130,13 +128,14 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
     onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
+  const banning = openBanning(first.identify, { nowMs, log, write: sink.write, connection })
   const suspicion = openWatch(first.suspect, {
     nowMs,
     log,
     write: sink.write,
     metrics: () => metrics,
     subjectKey: () => config.metrics.subjectKey,
-    impose: (client, of) => void bans.impose(client, of)
+    impose: (client, of) => void banning.bans.impose(client, of)
   })
   const pools = new Map<string, Pool>()
   const teller =
@@ -170,6 +169,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       leases: limits.leases.size,
       store: limits.status === null ? null : limits.status()
     }),
+    bans: () => banning.bans.stats(),
     auditDropped: () => sink.dropped,
     ledger: () => book?.stats ?? null,
     sinks: () => shipping?.status() ?? []
@@ -190,7 +190,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     revocations.follow(next.revocation, issuersOf(next))
 
     config = next
-    bans.follow(next.identify)
+    banning.follow(next.identify)
     overload.follow(next.accept.overload)
     suspicion.follow(next.suspect)
     transport.follow(next.forward)
@@ -234,7 +234,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       tls: first.accept.tls === null ? null : readTls(first.accept.tls),
       rules: () => rules,
       transport,
-      bans,
+      bans: banning.bans,
       overload,
       bodies,
       charger: book?.charger ?? null,
@@ -264,6 +264,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       overload.start()
       limits.start()
       revocations.start()
+      banning.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -281,6 +282,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       transport.close()
       await teller?.close()
       await revocations.close()
+      await banning.close()
       await limits.close()
       await book?.close()
       // Everything is on the disk now. A sink that takes its time shall not cost lines of the audit log.

@@ -76,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     log,
     checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
     token: config.admin.token,
+    bans: world.app.bans,
     reload: () => reloader.reload('asked for by the operator'),
     revocations: world.revocations,
     metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status }),

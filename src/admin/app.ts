@@ -1,4 +1,5 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
+import { type BanDesk, banRoutes } from './bans.ts'
 import { hasToken, isOperator } from './guard.ts'
 import { type RevocationDesk, revocationRoutes } from './revocations.ts'
 
@@ -24,6 +25,8 @@ export interface AdminDeps {
   readonly config: (salt: string | null) => object
   /** Where operators revoke. */
   readonly revocations: RevocationDesk
+  /** Where operators see and lift bans. */
+  readonly bans: BanDesk
   /** Everything that is counted, as Prometheus reads it. */
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
 }
@@ -72,6 +75,7 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
       return reply.code(403).send({ error: 'Only from this machine, or with admin.token.' })
     })
     revocationRoutes(operators, deps.revocations, token)
+    banRoutes(operators, deps.bans)
     operators.post('/-/reload', (_request, reply) => {
       const result = reload()
       reply.code(result.ok ? 200 : 422).send(result)

@@ -1,3 +1,4 @@
+import { BAN_METRICS } from './ban-definitions.ts'
 import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
@@ -206,6 +207,7 @@ export const METRICS = {
   },
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
+  ...BAN_METRICS,
   ...LIMIT_METRICS,
   ...SUSPECT_METRICS,
   ...POOL_METRICS,

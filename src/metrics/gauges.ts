@@ -1,7 +1,7 @@
 import type { Families } from './families.ts'
 import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
-import type { LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
+import type { BansSeen, LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
 const AGES = { '10s': 10_000, '1m': 60_000, '5m': 300_000, '30m': 1_800_000, '1h': 3_600_000 }
@@ -105,6 +105,13 @@ export function createReader(
     if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
   }
 
+  function readBans({ imposed, active, evictedCounters, evictedBans }: BansSeen): void {
+    for (const [reason, count] of imposed) families.of('tollgate_ip_bans_total').at(reason).value = count
+    set('tollgate_ip_bans_active', active)
+    families.of('tollgate_ip_ban_evictions_total').at('counter').value = evictedCounters
+    families.of('tollgate_ip_ban_evictions_total').at('ban').value = evictedBans
+  }
+
   function readRun({ isDraining, reload }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
@@ -123,6 +130,7 @@ export function createReader(
     readSinks()
     readRun(run)
     readLimits(around.limits())
+    readBans(around.bans())
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
     set('tollgate_token_cache_negative_hits_total', stats.negativeHits)
@@ -170,6 +178,7 @@ type TotalName =
   | 'tollgate_token_cache_entries'
   | 'tollgate_audit_dropped_total'
   | 'tollgate_limit_leases'
+  | 'tollgate_ip_bans_active'
   | 'tollgate_limiter_fallback_active'
   | 'tollgate_limiter_unanswered_total'
   | 'tollgate_limiter_owed'

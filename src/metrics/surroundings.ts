@@ -22,6 +22,7 @@ export interface Surroundings {
   readonly tokens: () => TokensSeen
   readonly load: () => LoadSeen
   readonly limits: () => LimitsSeen
+  readonly bans: () => BansSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
   /** Null without one. */
@@ -107,6 +108,15 @@ export interface LimitsSeen {
     readonly owed: number
     readonly dropped: number
   } | null
+}
+
+/** Banned addresses. */
+export interface BansSeen {
+  /** By the reasons of this gate's own. */
+  readonly imposed: ReadonlyMap<string, number>
+  readonly active: number
+  readonly evictedCounters: number
+  readonly evictedBans: number
 }
 
 /** The ledger of usage. */

@@ -9,6 +9,7 @@ const DEPS: AdminDeps = {
   reload: () => ({ ok: true }),
   config: () => ({ hash: 'x' }),
   revocations: { list: () => ({}), add: async () => ({ isNew: true }), lift: async () => ({}) },
+  bans: { list: () => [], add: () => null, lift: () => false },
   metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'up 1\n' })
 }
 

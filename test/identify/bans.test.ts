@@ -163,7 +163,7 @@ t.test('B7: whoever comes, as much is held as may be', async t => {
   t.equal(bans.stats().imposed.get('failures'), 1_000)
 })
 
-t.test('over random attacks and clocks, somebody is banned exactly when a plain model says so', async _t => {
+t.test('over random attacks and clocks, somebody is banned exactly when a plain model says so', async () => {
   const step = fc.record({
     who: fc.nat(2),
     what: fc.nat(12),

@@ -19,7 +19,7 @@ t.test('B7: the address that failed longest ago is forgotten first, and counted'
   t.equal(failures.add('a', 1, 'more', at(0)), 3, 'the one that goes on stays')
 })
 
-t.test('whatever comes when, it is what a plain count of distinct failures since the first says', async _t => {
+t.test('whatever comes when, it is what a plain count of distinct failures since the first says', async () => {
   const step = fc.record({
     key: fc.constantFrom('a', 'b'),
     what: fc.nat(30).map(String),

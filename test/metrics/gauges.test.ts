@@ -29,6 +29,7 @@ function scene(around: Partial<Surroundings> = {}) {
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,
+      bans: () => ({ imposed: new Map([['failures', 3]]), active: 2, evictedCounters: 1, evictedBans: 0 }),
       auditDropped: () => 0,
       ledger: () => null,
       sinks: () => [],
@@ -174,3 +175,11 @@ t.test(
     t.equal(alone.value('tollgate_limiter_gates'), 1)
   }
 )
+
+t.test('bans: how many and why, how many hold, and what was forgotten to make room', async t => {
+  const now = await scene()()
+  t.equal(now.value('tollgate_ip_bans_total', { reason: 'failures' }), 3)
+  t.equal(now.value('tollgate_ip_bans_active'), 2)
+  t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'counter' }), 1)
+  t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'ban' }), 0)
+})

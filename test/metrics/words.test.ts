@@ -41,7 +41,10 @@ t.test('every code of a token is a result, but for one that ended during its ses
   const results = which(authResultOf, { reason: 'expired' })
   t.strictSame(
     Object.keys(results),
-    codes.filter(code => code.startsWith('TOLLGATE_AUTHENTICATE_') && !code.endsWith('_ENDED'))
+    codes.filter(
+      code =>
+        code === 'TOLLGATE_IDENTIFY_BANNED' || (code.startsWith('TOLLGATE_AUTHENTICATE_') && !code.endsWith('_ENDED'))
+    )
   )
   const reason = (of: string) => authResultOf(new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason: of }))
   t.strictSame(['expired', 'unknown_issuer', 'audience', 'bad_signature'].map(reason), [

@@ -1,0 +1,51 @@
+import { banRecord } from './audit/ban.ts'
+import type { AuditRecord } from './audit/record.ts'
+import { tellOfBan } from './identify/ban-line.ts'
+import { BanShare } from './identify/ban-share.ts'
+import { type ScriptRunner, ValkeyBanStore } from './identify/ban-store-valkey.ts'
+import { Bans } from './identify/bans.ts'
+import type { IdentifyOptions } from './identify/options.ts'
+import type { NowMs } from './time.ts'
+
+/** The bans of a gate, and what goes on beside them. */
+export interface Banning {
+  readonly bans: Bans
+  follow(options: IdentifyOptions): void
+  start(): void
+  /** Before the connection to the store ends. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the bans of a gate: each is told to the operator and to the auditor, and to the gates that share a store.
+ * @param connection null for a gate that is alone
+ */
+export function openBanning(
+  options: IdentifyOptions,
+  init: {
+    readonly nowMs: NowMs
+    readonly log: Parameters<typeof tellOfBan>[1]
+    readonly write: (record: AuditRecord) => void
+    readonly connection: ScriptRunner | null
+  }
+): Banning {
+  const { nowMs, log, write, connection } = init
+  const bans = new Bans(options, {
+    nowMs,
+    onChange(event) {
+      tellOfBan(event, log)
+      write(banRecord(event, nowMs()))
+      share?.tell(event)
+    }
+  })
+  const share = connection === null ? null : new BanShare({ store: new ValkeyBanStore(connection), bans, nowMs })
+  return {
+    bans,
+    follow(next) {
+      bans.follow(next)
+      share?.reread()
+    },
+    start: () => share?.start(),
+    close: async () => await share?.close()
+  }
+}
