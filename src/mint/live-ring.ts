@@ -54,10 +54,15 @@ export interface LiveRingInit {
 
 /**
  * Opens the keys of a folder and lets them follow each other, together with every gate that shares it.
- * @throws KeyRingError for a folder that no gate should begin with @throws the file system's error
+ * @throws KeyRingError for a folder that no gate should begin with
  */
 export function openLiveRing(init: LiveRingInit): LiveKeyRing {
-  return new FolderRing(init)
+  try {
+    return new FolderRing(init)
+  } catch (err) {
+    if (!(err instanceof Error && 'syscall' in err)) throw err
+    throw new KeyRingError(`${init.dir}: ${wordsOf(err)}`, { cause: err })
+  }
 }
 
 class FolderRing implements LiveKeyRing {

@@ -179,6 +179,15 @@ t.test(
   }
 )
 
+t.test('a gate does not begin where no folder can be made, and says so', async t => {
+  const dir = `${t.testdir({ file: '' })}/file/keys`
+  const log = { info() {}, warn() {}, error() {} }
+  t.throws(() => openLiveRing({ dir, algorithm: 'EdDSA', times, nowMs: Date.now, log }), {
+    name: 'KeyRingError',
+    message: /cannot be used \(ENOTDIR\)/
+  })
+})
+
 t.test('it looks by itself while it is started, and not after', async t => {
   const dir = `${t.testdir()}/keys`
   const log = { info() {}, warn() {}, error() {} }
