@@ -6,7 +6,7 @@ import type { Verifier } from './verifier.ts'
 
 /** What `authenticate` is given. */
 export interface AuthenticatePluginOptions {
-  readonly verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify' | 'recall'>
+  readonly verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify' | 'remembers'>
   /** The error for a banned caller whose token is not remembered. */
   readonly refusalOf: (ban: Ban) => GateError
   /** Told of each refusal. @param token empty when none could be read */
@@ -28,10 +28,9 @@ export default fp<AuthenticatePluginOptions>(
       let found: Identity | Promise<Identity>
       try {
         const { ban } = exchange.client
-        if (ban === undefined) {
-          token = readBearer(request.raw.rawHeaders, exchange.path)
-          found = verifierOf(exchange).verify(token)
-        } else found = recalled(request.raw.rawHeaders, exchange, ban)
+        if (ban !== undefined) demandRemembered(request.raw.rawHeaders, exchange, ban)
+        token = readBearer(request.raw.rawHeaders, exchange.path)
+        found = verifierOf(exchange).verify(token)
       } catch (err) {
         refuse(err)
         return
@@ -48,17 +47,15 @@ export default fp<AuthenticatePluginOptions>(
       }, refuse)
     })
 
-    /** No token of a banned address is verified, so that guessing costs the gate nothing. */
-    function recalled(rawHeaders: readonly string[], exchange: Exchange, ban: Ban): Identity {
-      let token: string
+    /** No token of a banned address is verified anew, so that guessing costs the gate nothing. */
+    function demandRemembered(rawHeaders: readonly string[], exchange: Exchange, ban: Ban): void {
+      let isRemembered = false
       try {
-        token = readBearer(rawHeaders, exchange.path)
+        isRemembered = verifierOf(exchange).remembers(readBearer(rawHeaders, exchange.path))
       } catch {
-        throw refusalOf(ban)
+        // Without a token that can be read nothing is remembered.
       }
-      const identity = verifierOf(exchange).recall(token)
-      if (identity === null) throw refusalOf(ban)
-      return identity
+      if (!isRemembered) throw refusalOf(ban)
     }
   },
   { name: 'tollgate-authenticate', dependencies: ['tollgate-identify'] }

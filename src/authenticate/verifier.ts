@@ -25,8 +25,8 @@ export interface Verifier {
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_OVERLOADED when too much is to be done to verify one more
    */
   verify(token: string): Identity | Promise<Identity>
-  /** The principal of a token that is remembered as good, or null. Verifies nothing. */
-  recall(token: string): Identity | null
+  /** Whether `verify` would answer from what is remembered as good. Verifies nothing. */
+  remembers(token: string): boolean
   /**
    * Looks again at a principal of a session that goes on: whether its token is good at this moment.
    * @throws TOLLGATE_AUTHENTICATE_ENDED when the token has expired or the key that vouched for it has gone
@@ -101,9 +101,8 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     return running
   }
 
-  function recall(token: string): Identity | null {
-    if (token.length > MAX_TOKEN_CHARS) return null
-    return cache.get(hash('sha256', token, 'base64url'), lookAtClock())
+  function remembers(token: string): boolean {
+    return token.length <= MAX_TOKEN_CHARS && cache.get(hash('sha256', token, 'base64url'), lookAtClock()) !== null
   }
 
   function lookAtClock(): Ms {
@@ -192,7 +191,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
 
   return {
     verify,
-    recall,
+    remembers,
     recheck,
     stats: cache.stats,
     get remembered() {

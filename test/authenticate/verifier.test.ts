@@ -20,7 +20,7 @@ async function fixture(t: Test, more: Partial<IssuerOptions> = {}, alg = 'ES256'
   const options = issuerOptions({ issuer: issuer.url, keys: { kind: 'jwks_url', url: issuer.jwksUrl }, ...more })
   const keySets = createKeySets([options], { nowMs: clock.nowMs, random: () => 0.5, log: { warn() {}, info() {} } })
   const cache = { maxEntries: 1000, maxTtlMs }
-  const { verify, recheck, stats } = createVerifier(
+  const { verify, remembers, recheck, stats } = createVerifier(
     { issuers: [options], cache },
     { keySets, nowMs: clock.nowMs, isOverloaded }
   )
@@ -28,7 +28,7 @@ async function fixture(t: Test, more: Partial<IssuerOptions> = {}, alg = 'ES256'
   t.teardown(() => set?.close())
   set?.start()
   await set?.ready()
-  return { issuer, clock, verify, recheck, stats, keySets, options }
+  return { issuer, clock, verify, remembers, recheck, stats, keySets, options }
 }
 
 async function outcome(verify: Verify, token: string): Promise<string> {
@@ -452,3 +452,18 @@ t.test(
     t.strictSame(told, ['verify true', 'cache true', 'verify true'], 'what is remembered as bad takes no time')
   }
 )
+
+t.test('B6: a token is remembered while verify would answer it at once, and nothing is verified to know', async t => {
+  const { issuer, clock, verify, remembers } = await fixture(t)
+  const token = await issuer.sign()
+  t.equal(remembers(token), false)
+  await verify(token)
+  t.equal(remembers(token), true)
+  t.equal(remembers(`${token}x`), false)
+  t.equal(remembers('x'.repeat(10_000)), false)
+  clock.advance(300_000)
+  t.equal(remembers(token), false)
+  await verify(token)
+  clock.advance(-3_600_000)
+  t.equal(remembers(token), false, 'nor with a clock that was set back')
+})

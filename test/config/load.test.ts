@@ -497,3 +497,24 @@ t.test('a ban for what a subject did is one of everybody behind an address, and 
   ])
   t.strictSame(load(`suspicious: { forged_token: ban }\n${NINE}`).faults, [])
 })
+
+t.test('bans are on, softly, unless the file says otherwise; their times have to fit together', async t => {
+  const result = load(NINE)
+  t.match(result.ok && result.config.identify.bans, {
+    mode: 'soft',
+    after: 20,
+    withinMs: 600_000,
+    forMs: 600_000,
+    maxMs: 86_400_000,
+    never: []
+  })
+  const codeOf = (bans: string) => faultOf(`${NINE}clients: { bans: { ${bans} } }\n`)?.code
+  t.equal(codeOf('for: 2h, max: 1h'), 'E320')
+  t.equal(codeOf('for: 48h'), 'E320')
+  t.equal(codeOf('max: 1m'), 'E320')
+  t.equal(codeOf('for: 0s'), 'E321')
+  t.equal(codeOf('within: 0m'), 'E321')
+  t.equal(codeOf('mode: harsh'), 'E205')
+  t.equal(codeOf('never: [somewhere]'), 'E205')
+  t.equal(codeOf('for: 1h, max: 1h, mode: off'), undefined)
+})
