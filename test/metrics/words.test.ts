@@ -37,13 +37,14 @@ t.test('every code of a time limit is counted as one', async t => {
   for (const code of late) t.not(timeoutOf(new GateError(code)), null, code)
 })
 
-t.test('every code of a token is a result, but for one that ended during its session', async t => {
+t.test('every code of a token is a result, but for one that ended during its session or its call', async t => {
   const results = which(authResultOf, { reason: 'expired' })
   t.strictSame(
     Object.keys(results),
     codes.filter(
       code =>
-        code === 'TOLLGATE_IDENTIFY_BANNED' || (code.startsWith('TOLLGATE_AUTHENTICATE_') && !code.endsWith('_ENDED'))
+        code === 'TOLLGATE_IDENTIFY_BANNED' ||
+        (code.startsWith('TOLLGATE_AUTHENTICATE_') && !/_(ENDED|REVOKED)$/.test(code))
     )
   )
   const reason = (of: string) => authResultOf(new GateError('TOLLGATE_AUTHENTICATE_INVALID', { reason: of }))
