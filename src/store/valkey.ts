@@ -74,9 +74,12 @@ export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COM
     open: () => void client.connect().catch(() => {}),
     run(script, keys, args) {
       const rest = [keys.length, ...keys, ...args] as const
+      const untilMs = performance.now() + commandMs
       const answer = client.evalsha(digestOf(script), ...rest).catch((err: unknown) => {
         // A store that was started anew knows no script, and proxies before one know no digests.
         if (!(err instanceof Error) || !/NOSCRIPT|unknown command/i.test(err.message)) throw err
+        // What nobody waits for any more must not be drawn behind what settles it.
+        if (performance.now() >= untilMs) throw err
         return client.eval(script.text, ...rest)
       })
       // One limit for both: a caller waits for it.

@@ -45,11 +45,14 @@ t.test('after the time that a cost was told to wait it fits, and not much before
       (rate, u, c) => {
         const used = u * rate.amount
         const cost = Math.max(1, c * rate.amount)
-        if (fits(used, cost, rate.amount)) return true
+        // On the border itself, the last digit of a fraction decides.
+        if (fits(used, cost, rate.amount * (1 + 1e-9))) return true
         const wait = waitMs(used, cost, rate)
+        // What is taken for nothing is there a little earlier, in a bucket that fills slowly.
+        const crumbMs = (2e-6 * rate.windowMs) / rate.amount
         return (
           fits(drained(used, wait + 1, rate), cost, rate.amount) &&
-          !fits(drained(used, wait - 2, rate), cost, rate.amount * (1 - 1e-9))
+          !fits(drained(used, wait - 2 - crumbMs, rate), cost, rate.amount * (1 - 1e-9))
         )
       }
     )

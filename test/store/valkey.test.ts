@@ -34,6 +34,19 @@ t.test('a server', WITHOUT_REDIS, async t => {
     await isThere(store)
   })
 
+  t.test('that has forgotten a script is not told it again when nobody waits for it any more', async t => {
+    const [, before] = (await connection.run(ECHO, ['late'], ['a'])) as [string, number]
+    await connection.run({ name: 'flush', text: "return redis.call('SCRIPT', 'FLUSH')" }, [], []).catch(() => {})
+    server.freeze()
+    await t.rejects(
+      connection.run({ ...ECHO, text: `${ECHO.text} `, name: 'late' }, ['late'], ['a']),
+      /did not answer late/
+    )
+    server.thaw()
+    await isThere(store)
+    t.strictSame(await connection.run(ECHO, ['late'], ['a']), ['a', before + 1])
+  })
+
   t.test('that was killed is found again when it is back, without anybody asking for it', async t => {
     await server.kill()
     await until(() =>
