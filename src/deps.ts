@@ -170,6 +170,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       store: limits.status === null ? null : limits.status()
     }),
     bans: () => banning.bans.stats(),
+    revocations: () => revocations.status,
     auditDropped: () => sink.dropped,
     ledger: () => book?.stats ?? null,
     sinks: () => shipping?.status() ?? []

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { checkHead } from './accept/head.ts'
 import { readBearer } from './authenticate/bearer.ts'
+import { RevocationFileError } from './authenticate/revocation-keep.ts'
 import { loadConfig } from './config/load.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, type World } from './deps.ts'
@@ -228,15 +229,22 @@ export async function runExplain(
     return 2
   }
 
-  const world = buildDeps(
-    {
-      ...loaded.config,
-      audit: { to: 'stdout' },
-      charge: null,
-      revocation: { ...loaded.config.revocation, keep: null }
-    },
-    { log: openLog('silent') }
-  )
+  const { revocation } = loaded.config
+  // Nothing is written: neither lines nor what is revoked.
+  const config = {
+    ...loaded.config,
+    audit: { to: 'stdout' as const },
+    charge: null,
+    revocation: { ...revocation, keep: null }
+  }
+  let world: World
+  try {
+    world = buildDeps(config, { log: openLog('silent') })
+  } catch (err) {
+    if (!(err instanceof RevocationFileError)) throw err
+    out.stderr.write(`tollgate explain: ${err.message}\n`)
+    return 2
+  }
   try {
     world.start()
     await within(READY_WAIT_MS, world.ready())

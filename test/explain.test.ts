@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { explain, runExplain } from '../src/explain.ts'
 import { startEngine } from './helpers/engine.ts'
@@ -51,6 +51,19 @@ t.test('a refusal names the room, the code and the reason that the caller is not
   t.equal(code, 1)
   t.match(out, /authenticate\s+REFUSE {2}TOLLGATE_AUTHENTICATE_INVALID.*reason=expired/)
   t.match(out, "would be refused by 'authenticate' with TOLLGATE_AUTHENTICATE_INVALID")
+})
+
+t.test('a token that a file has revoked is told of, and a faulty file is', async t => {
+  const { file, dir, token, run } = await scene(t)
+  writeFileSync(`${dir}/revoked.yaml`, 'revocations: [{ sub: u-1 }]')
+  appendFileSync(file, 'revocation: { file: revoked.yaml, keep: kept.json }\n')
+  const ask = () => run('-c', file, '--token', token, '--path', CHAT, '--model', 'm')
+  const { code, out } = await ask()
+  t.equal(code, 1)
+  t.match(out, /authenticate\s+REFUSE.*reason=revoked {2}revocation=file:1/)
+  t.notOk(existsSync(`${dir}/kept.json`), 'and nothing is written')
+  writeFileSync(`${dir}/revoked.yaml`, 'revocations: 7')
+  t.match(await ask(), { code: 2, err: /revoked\.yaml:1:14 error E205/ })
 })
 
 t.test('--format json gives the same to a program', async t => {

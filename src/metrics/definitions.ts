@@ -4,6 +4,7 @@ import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
 import { MINT_METRICS } from './mint-definitions.ts'
 import { POOL_METRICS } from './pool-definitions.ts'
+import { REVOCATION_METRICS } from './revocation-definitions.ts'
 import { SUSPECT_METRICS } from './suspect-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
@@ -210,6 +211,7 @@ export const METRICS = {
   ...BAN_METRICS,
   ...LIMIT_METRICS,
   ...SUSPECT_METRICS,
+  ...REVOCATION_METRICS,
   ...POOL_METRICS,
   ...MINT_METRICS,
 

@@ -1,7 +1,7 @@
 import type { Families } from './families.ts'
 import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
-import type { BansSeen, LimitsSeen, PoolSeen, RunSeen, Surroundings } from './surroundings.ts'
+import type { BansSeen, LimitsSeen, PoolSeen, RevocationsSeen, RunSeen, Surroundings } from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
 const AGES = { '10s': 10_000, '1m': 60_000, '5m': 300_000, '30m': 1_800_000, '1h': 3_600_000 }
@@ -112,6 +112,13 @@ export function createReader(
     families.of('tollgate_ip_ban_evictions_total').at('ban').value = evictedBans
   }
 
+  function readRevocations({ active, file, keep, store }: RevocationsSeen): void {
+    for (const [kind, count] of Object.entries(active)) families.of('tollgate_revocations').at(kind).value = count
+    set('tollgate_revocation_file_last_load_successful', Number((file?.fault ?? null) === null))
+    set('tollgate_revocations_unkept', Number((keep?.fault ?? null) !== null))
+    set('tollgate_revocations_untold', store?.untold ?? 0)
+  }
+
   function readRun({ isDraining, reload }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
@@ -131,6 +138,7 @@ export function createReader(
     readRun(run)
     readLimits(around.limits())
     readBans(around.bans())
+    readRevocations(around.revocations())
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
     set('tollgate_token_cache_negative_hits_total', stats.negativeHits)
@@ -184,3 +192,6 @@ type TotalName =
   | 'tollgate_limiter_owed'
   | 'tollgate_limiter_dropped_total'
   | 'tollgate_limiter_gates'
+  | 'tollgate_revocation_file_last_load_successful'
+  | 'tollgate_revocations_unkept'
+  | 'tollgate_revocations_untold'

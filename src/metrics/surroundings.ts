@@ -23,6 +23,7 @@ export interface Surroundings {
   readonly load: () => LoadSeen
   readonly limits: () => LimitsSeen
   readonly bans: () => BansSeen
+  readonly revocations: () => RevocationsSeen
   /** Lines of the audit log that were given up. */
   readonly auditDropped: () => number
   /** Null without one. */
@@ -117,6 +118,14 @@ export interface BansSeen {
   readonly active: number
   readonly evictedCounters: number
   readonly evictedBans: number
+}
+
+/** What is revoked. */
+export interface RevocationsSeen {
+  readonly active: Readonly<Record<string, number>>
+  readonly file: { readonly fault: string | null } | null
+  readonly keep: { readonly fault: string | null } | null
+  readonly store: { readonly untold: number } | null
 }
 
 /** The ledger of usage. */

@@ -1,4 +1,4 @@
-import type { LimitsSeen, RunSeen } from '../../src/metrics/surroundings.ts'
+import type { LimitsSeen, RevocationsSeen, RunSeen } from '../../src/metrics/surroundings.ts'
 import type { Gate } from './world.ts'
 
 /** What a scrape says, read line by line. */
@@ -73,6 +73,14 @@ export const RUN: RunSeen = {
 
 /** A gate that limits nothing. */
 export const NO_LIMITS: LimitsSeen = { decisions: [], budgetsOf: () => [], leases: 0, store: null }
+
+/** Nothing is revoked. */
+export const NO_REVOCATIONS: RevocationsSeen = {
+  active: { jti: 0, sub: 0, team: 0, kid: 0 },
+  file: null,
+  keep: null,
+  store: null
+}
 
 /** What the metrics of a gate say now. */
 export async function scrapeOf({ built }: Pick<Gate, 'built'>, run = RUN): Promise<Scrape> {

@@ -6,7 +6,7 @@ import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroun
 import { NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape } from '../helpers/scrape.ts'
 
 const KEYS: KeysSeen = { name: 'corp', ageMs: 2_000, kids: ['a', 'b'], loads: { done: 3, failed: 1 } }
 
@@ -30,6 +30,7 @@ function scene(around: Partial<Surroundings> = {}) {
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,
       bans: () => ({ imposed: new Map([['failures', 3]]), active: 2, evictedCounters: 1, evictedBans: 0 }),
+      revocations: () => NO_REVOCATIONS,
       auditDropped: () => 0,
       ledger: () => null,
       sinks: () => [],
@@ -182,4 +183,20 @@ t.test('bans: how many and why, how many hold, and what was forgotten to make ro
   t.equal(now.value('tollgate_ip_bans_active'), 2)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'counter' }), 1)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'ban' }), 0)
+})
+
+t.test('revocations are counted by kind, and what an operator has to mend is seen', async t => {
+  const revocations = {
+    active: { jti: 1, sub: 2, team: 3, kid: 4 },
+    file: { fault: 'x' },
+    keep: { fault: 'EACCES' },
+    store: { untold: 5 }
+  }
+  const now = await scene({ revocations: () => revocations })()
+  for (const [kind, count] of Object.entries(revocations.active))
+    t.equal(now.value('tollgate_revocations', { kind }), count)
+  t.equal(now.value('tollgate_revocation_file_last_load_successful'), 0)
+  t.equal(now.value('tollgate_revocations_unkept'), 1)
+  t.equal(now.value('tollgate_revocations_untold'), 5)
+  t.equal((await scene()()).value('tollgate_revocation_file_last_load_successful'), 1)
 })

@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 import { identityOf, NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { NO_LIMITS, RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape } from '../helpers/scrape.ts'
 
 function call(team: string, model: string, operation: string): Exchange {
   const exchange = exchangeTo({ engine: 'vllm', operation })
@@ -47,6 +47,7 @@ function scene() {
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     limits: () => NO_LIMITS,
     bans: () => ({ imposed: new Map([['failures', 3]]), active: 2, evictedCounters: 1, evictedBans: 0 }),
+    revocations: () => NO_REVOCATIONS,
     auditDropped: () => 0,
     ledger: () => null,
     sinks: () => []
