@@ -32,15 +32,22 @@ export interface Lifetimes {
   readonly clockSkewMs: Ms
 }
 
-/** A lifted one is remembered for longer than any gate is away. */
-const LIFTED_MS: Ms = 30 * 86_400_000
+const DAY_MS: Ms = 86_400_000
+/** One that would never end is remembered as lifted for longer than any gate is away. */
+const LIFTED_MS: Ms = 30 * DAY_MS
+
+/** It is not in force any more. */
+export function liftedOf(of: Revocation, nowMs: Ms): Revocation {
+  return { ...of, liftedAtMs: nowMs, untilMs: of.untilMs ?? nowMs + LIFTED_MS }
+}
 
 /**
  * When a revocation ends by itself. Those of a key never do: whoever has a key goes on signing.
  * @param lifetimes the longest of all issuers; a configuration that lets tokens live longer prolongs what is in force
  */
 export function endOf(of: Revocation, { maxLifetimeMs, clockSkewMs }: Lifetimes): Ms | null {
-  if (of.liftedAtMs !== null) return of.liftedAtMs + LIFTED_MS
+  // A day more: gates may differ in how long tokens live, and none may bring it back.
+  if (of.liftedAtMs !== null) return (of.untilMs ?? of.liftedAtMs) + DAY_MS
   if (of.kind === 'kid') return null
   // When a token with a name expires is not known: it was issued by now, and lives no longer than any.
   const lastIssuedMs = of.kind === 'jti' ? of.madeAtMs : of.beforeMs

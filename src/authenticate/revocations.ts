@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Ms, NowMs } from '../time.ts'
 import type { IssuerOptions, RevocationOptions } from './options.ts'
-import { endOf, type Lifetimes, type Revocation, type RevocationKind } from './revocation.ts'
+import { endOf, type Lifetimes, liftedOf, type Revocation, type RevocationKind } from './revocation.ts'
 import { type Revocable, RevocationIndex } from './revocation-index.ts'
 import { RevocationList } from './revocation-list.ts'
 import { RevocationRefused, readRequest } from './revocation-request.ts'
@@ -65,6 +65,7 @@ export class Revocations {
   #watch: RevocationWatch | null
   #options: RevocationOptions
   #issuers: Issuers
+  #lifetimes: Lifetimes
   #index = new RevocationIndex([])
   #cutting = new RevocationIndex([])
   #clock: NodeJS.Timeout | null = null
@@ -74,6 +75,7 @@ export class Revocations {
     this.#init = init
     this.#options = options
     this.#issuers = issuers
+    this.#lifetimes = lifetimesOf(issuers)
     this.#watch = this.#open(options, issuers)
     this.#list = new RevocationList(options.keep, init.log)
     const { shared, log } = init
@@ -105,6 +107,7 @@ export class Revocations {
     if (!isSame) this.#watch = this.#open(options, issuers)
     this.#options = options
     this.#issuers = issuers
+    this.#lifetimes = lifetimesOf(issuers)
     this.#changed()
   }
 
@@ -117,7 +120,7 @@ export class Revocations {
   async add(request: unknown): Promise<Done> {
     const made = readRequest(request, {
       issuers: this.#issuers,
-      lifetimes: lifetimesOf(this.#issuers),
+      lifetimes: this.#lifetimes,
       nowMs: this.#init.nowMs(),
       cutStreams: this.#options.cutStreams
     })
@@ -137,7 +140,7 @@ export class Revocations {
       }
       throw new RevocationRefused('unknown', `nothing is revoked as ${JSON.stringify(id.slice(0, 80))}`)
     }
-    const lifted = { ...known, liftedAtMs: this.#init.nowMs() }
+    const lifted = liftedOf(known, this.#init.nowMs())
     return { revocation: lifted, isNew: true, notes: await this.#change(lifted) }
   }
 
@@ -206,7 +209,7 @@ export class Revocations {
   }
 
   #hasEnded(one: Revocation): boolean {
-    const endMs = endOf(one, lifetimesOf(this.#issuers))
+    const endMs = endOf(one, this.#lifetimes)
     return endMs !== null && endMs <= this.#init.nowMs()
   }
 

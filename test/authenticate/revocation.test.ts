@@ -1,5 +1,5 @@
 import t from 'tap'
-import { endOf, readRevocation } from '../../src/authenticate/revocation.ts'
+import { endOf, liftedOf, readRevocation } from '../../src/authenticate/revocation.ts'
 import { revocation } from '../helpers/revocations.ts'
 
 const LIVES = { maxLifetimeMs: 3_600_000, clockSkewMs: 30_000 }
@@ -14,7 +14,9 @@ t.test('it ends when the last token that it covers has, and a configuration with
 t.test('that of a key, and one without a time, last until they are lifted', async t => {
   t.equal(endOf(revocation({ kind: 'kid', beforeMs: null }), LIVES), null)
   t.equal(endOf(revocation({ kind: 'team', beforeMs: null }), LIVES), null)
-  t.ok((endOf(revocation({ kind: 'kid', liftedAtMs: 1_000 }), LIVES) ?? 0) > 86_400_000)
+  const lifted = liftedOf(revocation({ kind: 'kid', beforeMs: null, untilMs: null }), 1_000)
+  t.equal(endOf(lifted, LIVES), 1_000 + 31 * 86_400_000, 'and then it is remembered, so that no gate brings it back')
+  t.equal(endOf(liftedOf(revocation({ untilMs: 5_000 }), 1_000), LIVES), 5_000 + 86_400_000)
 })
 
 t.test('what another gate has written is read as a whole or not at all', async t => {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import t from 'tap'
 import { type Revocable, RevocationIndex } from '../../src/authenticate/revocation-index.ts'
+import { MAX_REVOCATIONS } from '../../src/authenticate/revocation-store.ts'
 import { Revocations } from '../../src/authenticate/revocations.ts'
 import { loadRevocations } from '../../src/config/revocations.ts'
 import { createClock } from '../helpers/clock.ts'
@@ -92,6 +93,18 @@ t.test('what is revoked is kept for the next start, for its owner alone', async 
   t.equal(statSync(file).mode & 0o777, 0o600)
   t.equal(open(undefined, file).revokedBy(who()), revocation.id)
   t.match((await open().add({ sub: 'u-1' })).notes, [/until this gate ends/])
+})
+
+t.test('there is a cap, with a sentence, and what has ended makes room', async t => {
+  const clock = createClock(NOW)
+  const revocations = open(clock)
+  for (let i = 0; i < MAX_REVOCATIONS; i++) await revocations.add({ jti: `j-${i}` })
+  await t.rejects(revocations.add({ jti: 'one-too-many' }), { message: /5000 revocations are known already/ })
+  const { isNew } = await revocations.add({ jti: 'j-7' })
+  t.equal(isNew, false, 'what is revoked already takes no room')
+  clock.advance(3_630_000)
+  t.equal((await revocations.add({ jti: 'one-too-many' })).isNew, true)
+  t.equal(revocations.list().length, 1)
 })
 
 t.test('what cannot be revoked is said clearly', async t => {

@@ -518,3 +518,19 @@ t.test('bans are on, softly, unless the file says otherwise; their times have to
   t.equal(codeOf('never: [somewhere]'), 'E205')
   t.equal(codeOf('for: 1h, max: 1h, mode: off'), undefined)
 })
+
+t.test('revocation: its file is there, and what is revoked by hand is kept somewhere', async t => {
+  t.match(faultOf(`${NINE}revocation: { file: nowhere.yaml, keep: kept.json }`), {
+    code: 'E340',
+    path: 'revocation.file',
+    message: 'the file nowhere.yaml does not exist'
+  })
+  const codes = (text: string) => load(text).faults.map(({ code, severity }) => `${code} ${severity}`)
+  t.strictSame(codes(`${NINE}revocation: { cut_streams: true }`), ['W416 warning'])
+  t.strictSame(codes(`${NINE}revocation: { keep: kept.json }`), [])
+  t.notOk(
+    codes(`${NINE}revocation: { cut_streams: true }\nstore: { url: "redis://127.0.0.1" }`).includes('W416 warning')
+  )
+  const result = load(`${NINE}revocation: { keep: kept.json }`)
+  t.match(result.ok && result.config.revocation.keep, /^\/.*kept\.json$/, 'relative to the folder of the file')
+})

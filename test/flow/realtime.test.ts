@@ -256,6 +256,24 @@ t.test('a session ends soon after the key that vouched for its token has left th
   t.equal(await caller.closed, 1008)
 })
 
+t.test('a session of whoever is revoked is ended at once where streams are cut, and those of others go on', async t => {
+  const s = await scene(t)
+  const [mallory, alice] = [
+    await s.call('/v1/realtime', { sub: 'mallory' }),
+    await s.call('/v1/realtime', { sub: 'alice' })
+  ]
+  for (const caller of [mallory, alice]) await caller.next()
+  await s.built.revocations.add({ sub: 'mallory', cut_streams: true }, { address: '127.0.0.1', by: 'this machine' })
+  t.match(await mallory.next(), { type: 'error', error: { message: 'The token was taken back.' } })
+  t.equal(await mallory.closed, 1008)
+  alice.say(UPDATE)
+  alice.say(COMMIT)
+  t.match(await alice.next(), { type: 'transcription.delta' })
+  const lines = await s.audits(2)
+  t.match(lines[0], { 'event.action': 'token.revoke', 'tollgate.revocation.value': 'mallory' })
+  t.match(lines[1], { 'user.id': 'mallory', 'tollgate.code': 'TOLLGATE_AUTHENTICATE_REVOKED' })
+})
+
 t.test('a message that is too long ends the session and reaches nobody', async t => {
   const s = await scene(t, { yaml: 'requests: { body: { text: 4KiB, multimodal: 8KiB } }' })
   const caller = await s.call()

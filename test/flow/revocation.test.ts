@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { startRedis, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { type RevokingGate, startRevokingGates } from '../helpers/revoking-gates.ts'
+import { scrapeOf } from '../helpers/scrape.ts'
 import { until } from '../helpers/stores.ts'
+import { world } from '../helpers/world.ts'
 
 const STREAMS = 50
 
@@ -92,6 +94,68 @@ t.test(
     await until(async () => (await second.admin('GET')).body.revocations.length === 1)
   }
 )
+
+const BY = { address: '127.0.0.1', by: 'this machine' }
+const BODY = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
+
+t.test('a call that waits for its place, or for its first byte, when its caller is revoked gets 401', async t => {
+  const w = await world(t, {
+    yaml: ({ engine, issuer }) => `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools: { p: { engine: vllm, targets: ["${engine}"], models: [m], max_inflight: 1 } }
+teams: { team-a: { pool: p } }`
+  })
+  await w.engine.script({ kind: 'held' })
+  const ask = async (sub: string) => w.ask('/v1/chat/completions', { body: BODY, token: await w.issuer.sign({ sub }) })
+  const first = ask('mallory')
+  await w.engine.waitFor('request')
+  const waiting = ask('mallory')
+  const alice = ask('alice')
+  await until(async () => (await scrapeOf(w)).value('tollgate_queue_depth', { pool: 'p', class: 'default' }) === 2)
+  await w.built.revocations.add({ sub: 'mallory', cut_streams: true }, BY)
+  for (const call of [first, waiting]) {
+    const answer = await call
+    t.equal(answer.status, 401)
+    t.match(await answer.json(), { error: { message: 'The token was taken back.' } })
+  }
+  await w.engine.waitFor('request', 2)
+  await w.engine.release()
+  t.equal((await alice).status, 200)
+  t.equal((await w.engine.requests()).length, 2, 'what waited never reached the engine')
+  t.equal(
+    (await w.ask('/v1/chat/completions', { body: BODY, token: await w.issuer.sign({ sub: 'mallory' }) })).status,
+    401
+  )
+  t.equal((await scrapeOf(w)).value('tollgate_auth_total', { result: 'revoked', issuer: 'other' }), 1)
+})
+
+t.test('a stream ends with an event in its own dialect, and without cut_streams it goes on', async t => {
+  const w = await world(t)
+  await w.engine.script({ kind: 'sse', events: ['event: ping\ndata: {"type":"ping"}\n\n'], after: 'hang' })
+  const open = async (path: string, sub: string) => {
+    const answer = await w.ask(path, {
+      body: { ...BODY, max_tokens: 5, stream: true },
+      token: await w.issuer.sign({ sub })
+    })
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    return reader
+  }
+  const rest = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+    let text = ''
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += Buffer.from(piece.value)
+    return text
+  }
+  const messages = await open('/v1/messages', 'mallory')
+  await w.built.revocations.add({ sub: 'mallory', reason: 'not cut' }, BY)
+  t.equal((await w.built.app.transport.calls()).length, 1, 'it goes on')
+  await w.built.revocations.add({ sub: 'mallory', cut_streams: true }, BY)
+  t.match(
+    await rest(messages),
+    'event: error\ndata: {"type":"error","error":{"type":"authentication_error","message":"The token was taken back."}}'
+  )
+  await w.engine.waitFor('abort')
+})
 
 t.test('bad requests to revoke are refused with a sentence', async t => {
   const { gates } = await startRevokingGates(t, { count: 1, yaml: () => '' })
