@@ -1,5 +1,4 @@
 import { createHmac, createPublicKey } from 'node:crypto'
-import fc from 'fast-check'
 import { CompactSign, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { createKeySets } from '../../src/authenticate/keys.ts'
@@ -299,102 +298,6 @@ t.test('C8: a refusal is remembered, and forgotten when the issuer has a new key
   await outcome(verify, await signWith(makeKey(), { iss: issuer.url }))
   t.equal(await outcome(verify, early), 'u-1')
 })
-
-t.test(
-  'C9: a decision with the cache is the decision without it, whatever clock, keys, revocations and callers did',
-  async t => {
-    const issuer = await startIssuer(t)
-    const [a, b] = [makeKey(), makeKey()]
-    // Two keys of one name: a publisher's mistake, or an attempt.
-    const twin = { ...makeKey(), kid: a.kid }
-    const clock = createClock(Date.now())
-    const startSec = Math.floor(clock.nowMs() / 1000)
-    const options = issuerOptions({
-      issuer: issuer.url,
-      keys: { kind: 'jwks_url', url: issuer.jwksUrl },
-      refreshEveryMs: 86_400_000
-    })
-    const claims = { iss: issuer.url, iat: startSec - 1 }
-    const tokens = await Promise.all([
-      signWith(a, claims),
-      signWith(b, claims),
-      signWith(twin, claims),
-      signWith(a, { ...claims, jti: 'j-1', exp: startSec + 5 }),
-      signWith(b, { ...claims, nbf: startSec + 40 }),
-      signWith(a, { ...claims, iat: startSec + 20, exp: startSec + 90 }),
-      signWith(b, { ...claims, iat: startSec - 3000, exp: startSec + 600 }),
-      signWith(a, { ...claims, exp: startSec + 3600 + 60 }),
-      signWith(a, { ...claims, aud: 'x' }),
-      signWith(b, claims).then(token => `${token.slice(0, token.lastIndexOf('.'))}.AAAA`)
-    ])
-    const sets = [[a], [b], [twin], [a, b], [a, twin], [a, b, twin]].map(keys =>
-      keys.map(key => ({ ...key.publicJwk, kid: key.kid }))
-    )
-    const keySets = createKeySets([options], { nowMs: clock.nowMs, random: () => 0.5, log: { warn() {}, info() {} } })
-    const set = keySets.get(issuer.url)
-    if (set === undefined) throw new Error('no set')
-    t.teardown(() => set.close())
-
-    let serial = 0
-    const publish = async (keys: object[]) => {
-      // A key that signs nothing makes each set another one, so that its arrival can be seen.
-      const marker = `marker-${serial++}`
-      issuer.serve({ keys: [...keys, { ...makeKey('EdDSA').publicJwk, kid: marker }] })
-      while (!set.status().kids.includes(marker)) {
-        set.start()
-        await new Promise(resolve => setImmediate(resolve))
-      }
-    }
-    let revocations = new RevocationIndex([])
-    const verifierWith = (cache: { maxEntries: number; maxTtlMs: number }) =>
-      createVerifier(
-        { issuers: [options], cache },
-        { keySets, nowMs: clock.nowMs, isOverloaded, revokedBy: who => revocations.find(who) }
-      )
-    // The list anew with every step: made, lifted, loaded from a file or told by another gate.
-    const revoked = [
-      revocation({ kind: 'jti', iss: issuer.url, value: 'j-1', beforeMs: null }),
-      revocation({ kind: 'sub', iss: issuer.url, value: 'u-1', beforeMs: startSec * 1000 - 60_000 }),
-      revocation({ kind: 'sub', iss: issuer.url, value: 'u-1', beforeMs: startSec * 1000 + 10_000 }),
-      revocation({ kind: 'team', iss: null, value: 'team-a', beforeMs: startSec * 1000 }),
-      revocation({ kind: 'kid', iss: issuer.url, value: a.kid, beforeMs: null })
-    ]
-
-    const use = fc.record({ kind: fc.constant('use' as const), token: fc.nat(tokens.length - 1) })
-    const move = fc.record({ kind: fc.constant('move' as const), ms: fc.integer({ min: -60_000, max: 120_000 }) })
-    const rotate = fc.record({ kind: fc.constant('rotate' as const), set: fc.nat(sets.length - 1) })
-    const revoke = fc.record({ kind: fc.constant('revoke' as const), which: fc.subarray(revoked) })
-    const steps = fc.array(fc.oneof({ weight: 6, arbitrary: use }, { weight: 2, arbitrary: move }, rotate, revoke), {
-      minLength: 4,
-      maxLength: 25
-    })
-    let [hits, refused] = [0, 0]
-    await fc.assert(
-      fc.asyncProperty(steps, async steps => {
-        clock.advance(startSec * 1000 - clock.nowMs())
-        await publish(sets[3] ?? [])
-        revocations = new RevocationIndex([])
-        const cached = verifierWith({ maxEntries: 1000, maxTtlMs: 300_000 })
-        for (const step of steps) {
-          if (step.kind === 'move') clock.advance(step.ms)
-          else if (step.kind === 'rotate') await publish(sets[step.set] ?? [])
-          else if (step.kind === 'revoke') revocations = new RevocationIndex(step.which)
-          else {
-            const token = tokens[step.token] ?? ''
-            const fresh = verifierWith({ maxEntries: 1, maxTtlMs: 1 })
-            const [expected, found] = [await outcome(fresh.verify, token), await outcome(cached.verify, token)]
-            if (found === 'revoked') refused++
-            if (expected !== found) throw new Error(`token ${step.token}: ${expected} without, ${found} with`)
-          }
-        }
-        hits += cached.stats.hits + cached.stats.negativeHits
-      }),
-      { numRuns: 60 }
-    )
-    t.ok(hits > 0, `the cache decided ${hits} times`)
-    t.ok(refused > 0, `${refused} decisions were revocations`)
-  }
-)
 
 t.test(
   'C6: a token that is revoked while it is verified is refused and not remembered, however the two meet',
