@@ -10,7 +10,7 @@ export interface Client {
   readonly peerIp: string
   /** True when no address beyond a trusted proxy could be found: never to be banned. */
   readonly isProxy: boolean
-  /** Set while its address is banned: then it is served nothing but what a remembered token opens. */
+  /** Set while its address is banned: then it is served nothing but what a token opens that was verified before. */
   readonly ban?: Ban
 }
 

@@ -15,7 +15,7 @@ export interface Rules {
   readonly names: ReadonlySet<string>
   readonly cors: Cors | null
   readonly resolveClient: ClientResolver
-  readonly verifier: Pick<Verifier, 'verify' | 'remembers' | 'recheck'>
+  readonly verifier: Pick<Verifier, 'verify' | 'hasVerified' | 'recheck'>
   readonly inspection: Inspection
   readonly policy: Policy
   readonly limiter: Limiter

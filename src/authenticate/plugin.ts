@@ -6,8 +6,8 @@ import type { Verifier } from './verifier.ts'
 
 /** What `authenticate` is given. */
 export interface AuthenticatePluginOptions {
-  readonly verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify' | 'remembers'>
-  /** The error for a banned caller whose token is not remembered. */
+  readonly verifierOf: (exchange: Exchange) => Pick<Verifier, 'verify' | 'hasVerified'>
+  /** The error for a banned caller whose token was not good before. */
   readonly refusalOf: (ban: Ban) => GateError
   /** Told of each refusal. @param token empty when none could be read */
   readonly onRefused: (exchange: Exchange, error: GateError, token: string) => void
@@ -28,7 +28,7 @@ export default fp<AuthenticatePluginOptions>(
       let found: Identity | Promise<Identity>
       try {
         const { ban } = exchange.client
-        if (ban !== undefined) demandRemembered(request.raw.rawHeaders, exchange, ban)
+        if (ban !== undefined) demandKnown(request.raw.rawHeaders, exchange, ban)
         token = readBearer(request.raw.rawHeaders, exchange.path)
         found = verifierOf(exchange).verify(token)
       } catch (err) {
@@ -47,15 +47,18 @@ export default fp<AuthenticatePluginOptions>(
       }, refuse)
     })
 
-    /** No token of a banned address is verified anew, so that guessing costs the gate nothing. */
-    function demandRemembered(rawHeaders: readonly string[], exchange: Exchange, ban: Ban): void {
-      let isRemembered = false
+    /**
+     * Of a banned address no token is verified but one that was good before: guessing costs the gate nothing, and people behind
+     * the same address stay as long as their tokens do.
+     */
+    function demandKnown(rawHeaders: readonly string[], exchange: Exchange, ban: Ban): void {
+      let isKnown = false
       try {
-        isRemembered = verifierOf(exchange).remembers(readBearer(rawHeaders, exchange.path))
+        isKnown = verifierOf(exchange).hasVerified(readBearer(rawHeaders, exchange.path))
       } catch {
-        // Without a token that can be read nothing is remembered.
+        // Without a token that can be read there is none that was good.
       }
-      if (!isRemembered) throw refusalOf(ban)
+      if (!isKnown) throw refusalOf(ban)
     }
   },
   { name: 'tollgate-authenticate', dependencies: ['tollgate-identify'] }

@@ -7,7 +7,10 @@ import type { Reason } from './reasons.ts'
 /** What is remembered of a token that was verified. */
 interface Positive {
   readonly identity: Identity
+  /** Answered with until then; */
   readonly untilMs: Ms
+  /** known as one that was good until then, when it has to be verified again. */
+  readonly lapsesMs: Ms
   /** Not before this, which matters only when the clock is set back. */
   readonly fromMs: Ms
   readonly keySet: KeySet
@@ -47,7 +50,7 @@ const NEGATIVE_TTL_MS: Ms = 45_000
  *
  * Keyed by the SHA-256 of the exact token: a heap dump holds no usable bearer. An entry lives for
  * min(exp − now, iat + longest lifetime − now, `maxTtlMs`), is never extended, and dies with the key that vouched for
- * it. The wall clock decides, on every use. Refused tokens are remembered apart and briefly, so that garbage
+ * it. What outlives `maxTtlMs` alone is no answer any more, but still tells that the token was good once. The wall clock decides, on every use. Refused tokens are remembered apart and briefly, so that garbage
  * cannot push out good ones. Remembers who, never what they may do.
  */
 export class TokenCache {
@@ -94,9 +97,15 @@ export class TokenCache {
       }
       this.stats.rotationDrops++
     }
-    this.#positives.delete(key)
+    if (!isStillKnown(entry, nowMs)) this.#positives.delete(key)
     this.stats.misses++
     return null
+  }
+
+  /** Whether the token was verified before, and neither its time nor its key has gone since. */
+  has(key: string, nowMs: Ms): boolean {
+    const entry = this.#positives.peek(key)
+    return entry !== undefined && isStillKnown(entry, nowMs)
   }
 
   /** Why a token is known to be bad, or null. */
@@ -129,14 +138,16 @@ export class TokenCache {
     const { identity } = of
     const expMs = msFromSec(identity.expSec)
     const iatMs = msFromSec(identity.iatSec)
-    const ttlMs = Math.floor(Math.min(expMs - nowMs, this.#maxTtlMs, iatMs + of.maxLifetimeMs + of.clockSkewMs - nowMs))
+    const lapsesMs = Math.min(expMs, iatMs + of.maxLifetimeMs + of.clockSkewMs)
+    const ttlMs = Math.floor(Math.min(lapsesMs - nowMs, this.#maxTtlMs))
     if (generation !== this.generation || !Number.isSafeInteger(ttlMs) || ttlMs <= 0) {
       this.stats.refusedInserts++
       return
     }
     // What would be refused as not yet valid without the cache is refused with it.
     const fromMs = Math.max(of.nbfMs ?? 0, iatMs, expMs - of.maxLifetimeMs) - of.clockSkewMs
-    this.#positives.set(key, { identity, untilMs: nowMs + ttlMs, fromMs, keySet: of.keySet, thumbprint: of.thumbprint })
+    const { keySet, thumbprint } = of
+    this.#positives.set(key, { identity, untilMs: nowMs + ttlMs, lapsesMs, fromMs, keySet, thumbprint })
   }
 
   /** @param generation as it was when the verification began */
@@ -155,4 +166,8 @@ export class TokenCache {
     this.#positives.clear()
     this.#negatives.clear()
   }
+}
+
+function isStillKnown({ lapsesMs, fromMs, keySet, thumbprint }: Positive, nowMs: Ms): boolean {
+  return nowMs < lapsesMs && nowMs >= fromMs && keySet.isActive(thumbprint, nowMs)
 }

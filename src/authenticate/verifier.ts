@@ -25,8 +25,8 @@ export interface Verifier {
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_OVERLOADED when too much is to be done to verify one more
    */
   verify(token: string): Identity | Promise<Identity>
-  /** Whether `verify` would answer from what is remembered as good. Verifies nothing. */
-  remembers(token: string): boolean
+  /** Whether this very token was verified before and nothing that is known speaks against it. Verifies nothing. */
+  hasVerified(token: string): boolean
   /**
    * Looks again at a principal of a session that goes on: whether its token is good at this moment.
    * @throws TOLLGATE_AUTHENTICATE_ENDED when the token has expired or the key that vouched for it has gone
@@ -101,8 +101,8 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     return running
   }
 
-  function remembers(token: string): boolean {
-    return token.length <= MAX_TOKEN_CHARS && cache.get(hash('sha256', token, 'base64url'), lookAtClock()) !== null
+  function hasVerified(token: string): boolean {
+    return token.length <= MAX_TOKEN_CHARS && cache.has(hash('sha256', token, 'base64url'), lookAtClock())
   }
 
   function lookAtClock(): Ms {
@@ -191,7 +191,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
 
   return {
     verify,
-    remembers,
+    hasVerified,
     recheck,
     stats: cache.stats,
     get remembered() {

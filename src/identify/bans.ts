@@ -83,7 +83,7 @@ export class Bans {
     return ban
   }
 
-  /** Whether a banned caller is refused even with a token that is remembered. */
+  /** Whether a banned caller is refused even with a token that was verified before. */
   get isStrict(): boolean {
     return this.#options.mode === 'strict'
   }

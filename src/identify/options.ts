@@ -9,7 +9,7 @@ export interface IdentifyOptions {
   readonly bans: BanOptions
 }
 
-/** What a ban does: refuses all but remembered tokens, refuses all, is only logged; `off` counts nothing. */
+/** What a ban does: refuses all but tokens that were verified before, refuses all, is only logged; `off` counts nothing. */
 export type BanMode = 'soft' | 'strict' | 'dry_run' | 'off'
 
 /** When an address is banned, and for how long. */
@@ -34,7 +34,7 @@ const BansSchema = Type.Object(
     mode: Type.Enum(['soft', 'strict', 'dry_run', 'off'], {
       default: 'soft',
       description:
-        '`soft`: a banned address may use tokens that are remembered as good, nothing else. `strict`: nothing. ' +
+        '`soft`: a banned address may use tokens that the gate has verified before, nothing else. `strict`: nothing. ' +
         '`dry_run`: bans are logged and counted alone. `off`: nothing is counted.'
     }),
     after: Type.Integer({

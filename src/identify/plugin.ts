@@ -16,7 +16,7 @@ export default fp<IdentifyPluginOptions>(
       const client = resolverOf(exchange)(raw.socket.remoteAddress, raw.rawHeaders)
       const ban = bans.judge(client)
       exchange.client = ban === null ? client : { ...client, ban }
-      // Else `authenticate` lets in whose token it remembers.
+      // Else `authenticate` lets in whose token it has verified before.
       if (ban !== null && bans.isStrict) throw bans.refusal(ban)
       done()
     })

@@ -24,7 +24,7 @@ const someone: Identity = {
 async function fixture(
   t: Test,
   verify: (token: string) => Identity | Promise<Identity>,
-  { ban, remembers = () => false }: { ban?: Ban; remembers?: (token: string) => boolean } = {}
+  { ban, hasVerified = () => false }: { ban?: Ban; hasVerified?: (token: string) => boolean } = {}
 ) {
   const exchanges: Exchange[] = []
   const refused: (readonly [code: string, token: string])[] = []
@@ -46,7 +46,7 @@ async function fixture(
   )
   app.setErrorHandler((err, _request, reply) => reply.code(err instanceof GateError ? err.row.status : 500).send(err))
   await app.register(authenticate, {
-    verifierOf: () => ({ verify, remembers }),
+    verifierOf: () => ({ verify, hasVerified }),
     refusalOf: () => new GateError('TOLLGATE_IDENTIFY_BANNED'),
     onRefused: (_exchange, { code }, token) => refused.push([code, token])
   })
@@ -134,13 +134,13 @@ t.test('B5: every refusal is told of with its token, and one without a token wit
   ])
 })
 
-t.test('B6: of a banned address a remembered token opens, and no other is ever verified', async t => {
+t.test('B6: of a banned address a token opens that was good before, and no other is ever verified', async t => {
   const ban: Ban = { key: 'k', ip: '203.0.113.7', reason: 'failures', sinceMs: 0, untilMs: 1, times: 1 }
   const verify = (token: string) => {
     if (token !== 'good') throw new Error('verified')
     return someone
   }
-  const { ask } = await fixture(t, verify, { ban, remembers: token => token === 'good' })
+  const { ask } = await fixture(t, verify, { ban, hasVerified: token => token === 'good' })
   t.equal((await ask({ authorization: 'Bearer good' })).statusCode, 200)
   for (const headers of [{ authorization: 'Bearer other' }, { authorization: 'Basic x' }, {}]) {
     t.equal((await ask(headers as Record<string, string>)).statusCode, 429)
