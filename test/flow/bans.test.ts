@@ -145,6 +145,22 @@ t.test(
   }
 )
 
+t.test('a softly banned neighbour goes on with a token that has to be verified again in the meantime', async t => {
+  const key = makeKey()
+  const { chat, adminUrl } = await open(t, { key, more: 'tokens: { cache: { max_ttl: 1s } }' })
+  const known = await signWith(key, { iss: ISSUER })
+  t.equal((await chat('203.0.113.1', known)).status, 200)
+  for (let i = 0; i < 20; i++) await chat('203.0.113.1', forge(known))
+  const misses = async () =>
+    readScrape(await (await fetch(`${adminUrl}/metrics`)).text()).value('tollgate_token_cache_misses_total')
+  const before = Number(await misses())
+  await until(async () => {
+    t.equal((await chat('203.0.113.1', known)).status, 200)
+    return Number(await misses()) > before
+  })
+  t.equal((await chat('203.0.113.1', await signWith(key, { iss: ISSUER, sub: 'new' }))).status, 429)
+})
+
 t.test('one stale token in a loop bans nobody, nor do expired ones', async t => {
   const key = makeKey()
   const { chat, bans } = await open(t, { key })
