@@ -4,7 +4,7 @@ import type { Ms, Sec } from './time.ts'
 export interface Client {
   /** The caller's address after the rules for trusted proxies, canonical: `203.0.113.7`, `2001:db8::7`. */
   readonly ip: string
-  /** What failures are counted by: the IPv4 address, or the IPv6 /64 network. */
+  /** What failures are counted by: the IPv4 address, or the network of the IPv6 one, a /64 unless configured. */
   readonly key: string
   /** The socket's own peer. */
   readonly peerIp: string

@@ -7,7 +7,7 @@ const HELP = `Usage: tollgate bans list [OPTIONS]
        tollgate bans add ADDRESS [--for 1h] [OPTIONS]
 
 Shows who is banned at a running gate, and at those that share its store; lifts a ban, which forgets the failures that
-led to it too; or bans by hand. An IPv6 address stands for its /64.
+led to it too; or bans by hand. An IPv6 address stands for its network, a /64 unless 'clients.ipv6_prefix' says otherwise.
 
 Options:
   --for TIME      how long the ban lasts, such as 10m, 1h or 7d; 30d at most

@@ -14,7 +14,7 @@ export interface BanDesk {
 
 /** A ban as the second listener shows it. */
 export interface BanShown {
-  /** What is refused: an IPv4 address, or the /64 of an IPv6 one. */
+  /** What is refused: an IPv4 address, or the network of an IPv6 one. */
   readonly key: string
   readonly address: string
   readonly reason: string

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { readKey } from './address.ts'
 import { type BanChange, type BanNews, type BanStore, type Bookmark, KEEP_MS, MAX_KEPT, MAX_NEWS } from './ban-store.ts'
-import { readKey } from './bans.ts'
 
 /** What runs scripts in the store. */
 export interface ScriptRunner {
@@ -92,6 +92,12 @@ function textOf(ban: BanChange['ban']): string {
   return JSON.stringify([ip, reason, times, sinceMs])
 }
 
+/** With whatever prefix the gate that wrote it has. */
+function isKeyOf(key: string, ip: string): boolean {
+  const [, prefix] = key.split('/')
+  return readKey(prefix === undefined ? ip : `${ip}/${prefix}`)?.key === key
+}
+
 /** Null for what no gate of ours has written: it bans nobody. */
 function changeFrom(key: string, text: string, leftMs: number): BanChange | null {
   if (text === '') return { key, ban: null }
@@ -99,7 +105,7 @@ function changeFrom(key: string, text: string, leftMs: number): BanChange | null
     const [ip, reason, times, sinceMs] = JSON.parse(text) as unknown[]
     const isOurs =
       typeof ip === 'string' &&
-      readKey(ip)?.key === key &&
+      isKeyOf(key, ip) &&
       typeof reason === 'string' &&
       Number.isSafeInteger(times) &&
       Number.isFinite(sinceMs) &&

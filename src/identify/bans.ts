@@ -1,8 +1,8 @@
 import { GateError } from '../errors.ts'
 import type { Ban, Client } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
+import { readKey } from './address.ts'
 import { BanRecords } from './ban-records.ts'
-import { keyOf, readAddress } from './client-ip.ts'
 import { Failures } from './failures.ts'
 import { inNetworks } from './networks.ts'
 import type { BanMode, IdentifyOptions } from './options.ts'
@@ -52,6 +52,7 @@ export class Bans {
     ['manual', 0]
   ])
   #options: IdentifyOptions['bans']
+  #ipv6Prefix: number
   #isExempt: (ip: string) => boolean
 
   constructor(options: IdentifyOptions, { nowMs, onChange, maxCounters, maxBans }: BansInit) {
@@ -60,6 +61,7 @@ export class Bans {
     this.#failures = new Failures(maxCounters === undefined ? {} : { max: maxCounters })
     this.#records = new BanRecords(maxBans === undefined ? {} : { max: maxBans })
     this.#options = options.bans
+    this.#ipv6Prefix = options.ipv6Prefix
     this.#isExempt = exemptBy(options)
   }
 
@@ -67,6 +69,7 @@ export class Bans {
   follow(options: IdentifyOptions): void {
     const before = this.#options.mode
     this.#options = options.bans
+    this.#ipv6Prefix = options.ipv6Prefix
     this.#isExempt = exemptBy(options)
     const { mode } = options.bans
     if (mode === 'off') this.#failures.clear()
@@ -127,7 +130,7 @@ export class Bans {
 
   /** Bans by hand, for exactly so long. @param address an address, or a key as `list` shows it @returns null for one that is never banned */
   add(address: string, { forMs, reason = 'manual' }: { readonly forMs: Ms; readonly reason?: string }): Ban | null {
-    const found = readKey(address)
+    const found = readKey(address, this.#ipv6Prefix)
     if (found === null || this.#options.mode === 'off' || this.#isExempt(found.ip)) return null
     const nowMs = this.#nowMs()
     const times = this.#records.timesOf(found.key, nowMs) + 1
@@ -136,7 +139,7 @@ export class Bans {
 
   /** Lifts a ban, and forgets what led to it and how often it was. @returns false when there is none */
   lift(address: string): boolean {
-    const key = readKey(address)?.key
+    const key = readKey(address, this.#ipv6Prefix)?.key
     if (key === undefined) return false
     this.#failures.forget(key)
     const nowMs = this.#nowMs()
@@ -194,12 +197,6 @@ export class Bans {
     this.#onChange({ what: 'added', ban, isDry: this.#isDry })
     return ban
   }
-}
-
-/** Reads an address, or a key as it is shown: `203.0.113.7`, `2001:db8::7`, `2001:db8:0:0::/64`. Null when it is neither. */
-export function readKey(text: string): { readonly ip: string; readonly key: string } | null {
-  const ip = readAddress(text.endsWith('::/64') ? text.slice(0, -3) : text)
-  return ip === null ? null : { ip, key: keyOf(ip) }
 }
 
 function exemptBy({ trustedProxies, bans }: IdentifyOptions): (ip: string) => boolean {

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import type { Client } from '../exchange.ts'
+import { IPV6_PREFIX, keyOf, readAddress } from './address.ts'
 import { inNetworks } from './networks.ts'
 import type { IdentifyOptions } from './options.ts'
 
@@ -17,8 +17,17 @@ const UNKNOWN = '0.0.0.0'
  * trusted hops are skipped, and the first other address is the caller. A hop that is no address ends the walk at the
  * last trusted one, so that a caller cannot invent identities. `Forwarded` and `X-Real-IP` are not read.
  */
-export function createClientResolver(options: Pick<IdentifyOptions, 'trustedProxies'>): ClientResolver {
-  const isTrusted = inNetworks(options.trustedProxies)
+export function createClientResolver({
+  trustedProxies,
+  ipv6Prefix = IPV6_PREFIX
+}: Pick<IdentifyOptions, 'trustedProxies'> & Partial<Pick<IdentifyOptions, 'ipv6Prefix'>>): ClientResolver {
+  const isTrusted = inNetworks(trustedProxies)
+  const clientOf = (ip: string, peerIp: string, isProxy: boolean) => ({
+    ip,
+    key: keyOf(ip, ipv6Prefix),
+    peerIp,
+    isProxy
+  })
 
   return (peerAddress, rawHeaders) => {
     const peerIp = readAddress(peerAddress ?? '') ?? UNKNOWN
@@ -33,51 +42,6 @@ export function createClientResolver(options: Pick<IdentifyOptions, 'trustedProx
     }
     return clientOf(ip, peerIp, true)
   }
-}
-
-/**
- * What failures of an address are counted by: an IPv4 address itself, the /64 network of an IPv6 one, because a
- * single customer holds that many addresses.
- */
-export function keyOf(ip: string): string {
-  if (!ip.includes(':')) return ip
-  const [head = '', tail = ''] = ip.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === '' ? [] : tail.split(':')
-  const groups = ip.includes('::') ? [...left, ...Array(8 - left.length - right.length).fill('0'), ...right] : left
-  return `${groups.slice(0, 4).join(':')}::/64`
-}
-
-function clientOf(ip: string, peerIp: string, isProxy: boolean): Client {
-  return { ip, key: keyOf(ip), peerIp, isProxy }
-}
-
-/** Reads one address: without port, brackets, zone; an IPv4 address in IPv6 clothes becomes IPv4. Null when it is none. */
-export function readAddress(text: string): string | null {
-  let address = text.trim()
-  const bracketed = /^\[([0-9A-Fa-f:.%a-z]+)\](?::\d{1,5})?$/.exec(address)
-  if (bracketed !== null) address = bracketed[1] ?? ''
-  else if (/^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/.test(address)) address = address.slice(0, address.indexOf(':'))
-  const zone = address.indexOf('%')
-  if (zone !== -1) address = address.slice(0, zone)
-  switch (isIP(address)) {
-    case 4:
-      return address
-    case 6:
-      return canonicalV6(address)
-    default:
-      return null
-  }
-}
-
-function canonicalV6(address: string): string {
-  // The URL parser writes an IPv6 address as RFC 5952 asks.
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1)
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical)
-  if (mapped === null) return canonical
-  const high = Number.parseInt(mapped[1] ?? '0', 16)
-  const low = Number.parseInt(mapped[2] ?? '0', 16)
-  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 }
 
 /** The hops of all X-Forwarded-For lines in order; the leftmost ones are given up when there are too many. */

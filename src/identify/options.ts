@@ -6,6 +6,8 @@ import { DURATION, readDurationMs } from '../units.ts'
 export interface IdentifyOptions {
   /** CIDR ranges or single addresses, canonical text as the operator wrote it (validated). */
   readonly trustedProxies: readonly string[]
+  /** Bits of an IPv6 address that tell one caller from another. */
+  readonly ipv6Prefix: number
   readonly bans: BanOptions
 }
 
@@ -58,7 +60,7 @@ const BansSchema = Type.Object(
   {
     additionalProperties: false,
     default: {},
-    description: 'Addresses that send bad tokens, again and again; of IPv6 the /64.'
+    description: 'Addresses that send bad tokens, again and again; of IPv6 the network of `ipv6_prefix`.'
   }
 )
 
@@ -69,15 +71,23 @@ export const ClientsSchema = Type.Object(
       default: [],
       description: 'Proxies whose X-Forwarded-For is believed.'
     }),
+    ipv6_prefix: Type.Integer({
+      minimum: 48,
+      maximum: 128,
+      default: 64,
+      description:
+        'Bits of an IPv6 address that tell one caller from another: what is counted and banned is that network.'
+    }),
     bans: BansSchema
   },
   { additionalProperties: false, default: {}, description: 'Who the callers are, by address.' }
 )
 
 /** Reads the key `clients`. */
-export function identifyOptions({ trusted_proxies, bans }: Static<typeof ClientsSchema>): IdentifyOptions {
+export function identifyOptions({ trusted_proxies, ipv6_prefix, bans }: Static<typeof ClientsSchema>): IdentifyOptions {
   return {
     trustedProxies: trusted_proxies,
+    ipv6Prefix: ipv6_prefix,
     bans: {
       mode: bans.mode,
       after: bans.after,

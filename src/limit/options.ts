@@ -141,7 +141,7 @@ export const LimitsSchema = Type.Object(
   {
     default: limitsSchema('Limits of each subject whose team has no per_user.'),
     per_ip: limitsSchema(
-      'Limits of each address: an IPv4 address or an IPv6 /64 network. Where a trusted proxy names none there are none.'
+      'Limits of each address: an IPv4 address, or the network of an IPv6 one (`clients.ipv6_prefix`). Where a trusted proxy names none there are none.'
     ),
     global: limitsSchema('Limits of all calls together.'),
     reserve_output: Type.Enum(['p90', 'max_tokens', 'none'], {

@@ -10,7 +10,7 @@ export const BAN_METRICS = {
   },
   tollgate_ip_bans_active: {
     kind: 'gauge',
-    help: 'Addresses, of IPv6 /64 networks, that are banned now, by whichever gate.',
+    help: 'Addresses, of IPv6 networks, that are banned now, by whichever gate.',
     labels: []
   },
   tollgate_ip_ban_evictions_total: {

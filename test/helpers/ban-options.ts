@@ -4,6 +4,7 @@ import type { BanOptions, IdentifyOptions } from '../../src/identify/options.ts'
 export function banOptions(bans: Partial<BanOptions> = {}, trustedProxies: readonly string[] = []): IdentifyOptions {
   return {
     trustedProxies,
+    ipv6Prefix: 64,
     bans: {
       mode: 'soft',
       after: 20,
