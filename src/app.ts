@@ -14,6 +14,7 @@ import forward from './forward/plugin.ts'
 import { streamErrorFrom } from './forward/stream-error.ts'
 import type { Transport } from './forward/transport.ts'
 import type { Bans } from './identify/bans.ts'
+import type { Connections } from './identify/connections.ts'
 import identify, { closeToBanned } from './identify/plugin.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import inspect from './inspect/plugin.ts'
@@ -41,6 +42,8 @@ export interface AppDeps {
   readonly transport: Transport
   /** Which addresses are banned. */
   readonly bans: Bans
+  /** How many connections each address holds. */
+  readonly connections: Connections
   /** What is let in while the gate itself has too much to do. */
   readonly overload: OverloadGuard
   readonly bodies: BodyBudget
@@ -102,7 +105,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ]
   })
   await app.register(refuse, deps.mint === null ? {} : { oauthPaths: deps.mint.paths })
-  await app.register(identify, { resolverOf: exchange => rulesOf(exchange).resolveClient, bans })
+  await app.register(identify, {
+    resolverOf: exchange => rulesOf(exchange).resolveClient,
+    bans,
+    connections: deps.connections
+  })
   await app.register(async open => {
     await open.register(closeToBanned, { bans })
     if (deps.mint !== null) await open.register(mint, deps.mint)

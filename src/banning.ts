@@ -3,13 +3,16 @@ import type { AuditRecord } from './audit/record.ts'
 import { tellOfBan } from './identify/ban-line.ts'
 import { BanShare } from './identify/ban-share.ts'
 import { type ScriptRunner, ValkeyBanStore } from './identify/ban-store-valkey.ts'
-import { Bans } from './identify/bans.ts'
+import { type BanStats, Bans } from './identify/bans.ts'
+import { Connections } from './identify/connections.ts'
 import type { IdentifyOptions } from './identify/options.ts'
 import type { NowMs } from './time.ts'
 
-/** The bans of a gate, and what goes on beside them. */
+/** Which addresses a gate keeps out, and what goes on beside that. */
 export interface Banning {
   readonly bans: Bans
+  readonly connections: Connections
+  stats(): BanStats & { readonly refusedConnections: number }
   follow(options: IdentifyOptions): void
   start(): void
   /** Before the connection to the store ends. */
@@ -39,9 +42,13 @@ export function openBanning(
     }
   })
   const share = connection === null ? null : new BanShare({ store: new ValkeyBanStore(connection), bans, nowMs })
+  const connections = new Connections(options)
   return {
     bans,
+    connections,
+    stats: () => ({ ...bans.stats(), refusedConnections: connections.refused }),
     follow(next) {
+      connections.follow(next)
       bans.follow(next)
       share?.reread()
     },

@@ -28,7 +28,7 @@ import { openLimits } from './limit/limits.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openMint } from './minting.ts'
 import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
-import { createLearner, type LearnedPool } from './route/learner.ts'
+import { createLearner, learnedPools } from './route/learner.ts'
 import { Pool } from './route/pool.ts'
 import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
@@ -169,7 +169,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       leases: limits.leases.size,
       store: limits.status === null ? null : limits.status()
     }),
-    bans: () => banning.bans.stats(),
+    bans: banning.stats,
     revocations: () => revocations.status,
     auditDropped: () => sink.dropped,
     ledger: () => book?.stats ?? null,
@@ -195,7 +195,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     overload.follow(next.accept.overload)
     suspicion.follow(next.suspect)
     transport.follow(next.forward)
-    learner.follow(learnedPools(next))
+    learner.follow(learnedPools(next.route))
     followPools(next)
     if (isStarted) prober.follow(pools.values())
     verifier = authenticator.follow(next.authenticate)
@@ -236,6 +236,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       rules: () => rules,
       transport,
       bans: banning.bans,
+      connections: banning.connections,
       overload,
       bodies,
       charger: book?.charger ?? null,
@@ -290,10 +291,4 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       await Promise.all([sink.close(), shipping?.close()])
     }
   }
-}
-
-function learnedPools({ route }: Config): readonly LearnedPool[] {
-  return [...route.pools.values()]
-    .filter(pool => pool.models === null)
-    .map(({ name, targets }) => ({ name, targets: targets.map(({ origin }) => origin) }))
 }

@@ -8,6 +8,8 @@ export interface IdentifyOptions {
   readonly trustedProxies: readonly string[]
   /** Bits of an IPv6 address that tell one caller from another. */
   readonly ipv6Prefix: number
+  /** Connections that one address may hold at once; null for as many as it likes. */
+  readonly maxConnections: number | null
   readonly bans: BanOptions
 }
 
@@ -78,16 +80,29 @@ export const ClientsSchema = Type.Object(
       description:
         'Bits of an IPv6 address that tell one caller from another: what is counted and banned is that network.'
     }),
+    max_connections: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Connections that one address may hold at once, trusted proxies apart; more are closed unread. Without it, any number.'
+      })
+    ),
     bans: BansSchema
   },
   { additionalProperties: false, default: {}, description: 'Who the callers are, by address.' }
 )
 
 /** Reads the key `clients`. */
-export function identifyOptions({ trusted_proxies, ipv6_prefix, bans }: Static<typeof ClientsSchema>): IdentifyOptions {
+export function identifyOptions({
+  trusted_proxies,
+  ipv6_prefix,
+  max_connections,
+  bans
+}: Static<typeof ClientsSchema>): IdentifyOptions {
   return {
     trustedProxies: trusted_proxies,
     ipv6Prefix: ipv6_prefix,
+    maxConnections: max_connections ?? null,
     bans: {
       mode: bans.mode,
       after: bans.after,

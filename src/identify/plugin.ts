@@ -1,17 +1,22 @@
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { Exchange } from '../exchange.ts'
 import type { Bans } from './bans.ts'
 import type { ClientResolver } from './client-ip.ts'
+import type { Connections } from './connections.ts'
 
 /** What `identify` is given. */
 export interface IdentifyPluginOptions {
   readonly resolverOf: (exchange: Exchange) => ClientResolver
   readonly bans: Pick<Bans, 'judge' | 'isStrict' | 'refusal'>
+  readonly connections: Pick<Connections, 'take'>
 }
 
-/** Writes whose address the request came from, and whether it is banned. */
+/** Writes whose address the request came from, and whether it is banned. Turns away connections beyond what an address may hold. */
 export default fp<IdentifyPluginOptions>(
-  async (app, { resolverOf, bans }) => {
+  async (app, { resolverOf, bans, connections }) => {
+    // Of a TLS listener too this is the plain socket, before the handshake.
+    app.server.on('connection', (socket: Socket) => connections.take(socket))
     app.addHook('onRequest', ({ exchange, raw }, _reply, done) => {
       const client = resolverOf(exchange)(raw.socket.remoteAddress, raw.rawHeaders)
       const ban = bans.judge(client)

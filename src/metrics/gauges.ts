@@ -105,11 +105,12 @@ export function createReader(
     if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
   }
 
-  function readBans({ imposed, active, evictedCounters, evictedBans }: BansSeen): void {
+  function readBans({ imposed, active, evictedCounters, evictedBans, refusedConnections }: BansSeen): void {
     for (const [reason, count] of imposed) families.of('tollgate_ip_bans_total').at(reason).value = count
     set('tollgate_ip_bans_active', active)
     families.of('tollgate_ip_ban_evictions_total').at('counter').value = evictedCounters
     families.of('tollgate_ip_ban_evictions_total').at('ban').value = evictedBans
+    set('tollgate_connections_refused_total', refusedConnections)
   }
 
   function readRevocations({ active, file, keep, store }: RevocationsSeen): void {
@@ -187,6 +188,7 @@ type TotalName =
   | 'tollgate_audit_dropped_total'
   | 'tollgate_limit_leases'
   | 'tollgate_ip_bans_active'
+  | 'tollgate_connections_refused_total'
   | 'tollgate_limiter_fallback_active'
   | 'tollgate_limiter_unanswered_total'
   | 'tollgate_limiter_owed'

@@ -118,6 +118,8 @@ export interface BansSeen {
   readonly active: number
   readonly evictedCounters: number
   readonly evictedBans: number
+  /** Connections beyond what an address may hold. */
+  readonly refusedConnections: number
 }
 
 /** What is revoked. */

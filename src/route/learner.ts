@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Ms } from '../time.ts'
+import type { RouteOptions } from './options.ts'
 
 /** What the learner is given. */
 export interface LearnerInit {
@@ -31,6 +32,13 @@ export interface Learner {
 const FIRST_RETRY_MS: Ms = 1_000
 const MAX_RETRY_MS: Ms = 30_000
 const REFRESH_MS: Ms = 30_000
+
+/** The pools whose models the operator has not listed. */
+export function learnedPools({ pools }: Pick<RouteOptions, 'pools'>): readonly LearnedPool[] {
+  return [...pools.values()]
+    .filter(({ models }) => models === null)
+    .map(({ name, targets }) => ({ name, targets: targets.map(({ origin }) => origin) }))
+}
 
 /** Makes a learner; it asks nobody before `start`. */
 export function createLearner(init: LearnerInit): Learner {

@@ -5,6 +5,7 @@ export function banOptions(bans: Partial<BanOptions> = {}, trustedProxies: reado
   return {
     trustedProxies,
     ipv6Prefix: 64,
+    maxConnections: null,
     bans: {
       mode: 'soft',
       after: 20,

@@ -29,7 +29,13 @@ function scene(around: Partial<Surroundings> = {}) {
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,
-      bans: () => ({ imposed: new Map([['failures', 3]]), active: 2, evictedCounters: 1, evictedBans: 0 }),
+      bans: () => ({
+        imposed: new Map([['failures', 3]]),
+        active: 2,
+        evictedCounters: 1,
+        evictedBans: 0,
+        refusedConnections: 4
+      }),
       revocations: () => NO_REVOCATIONS,
       auditDropped: () => 0,
       ledger: () => null,
@@ -183,6 +189,7 @@ t.test('bans: how many and why, how many hold, and what was forgotten to make ro
   t.equal(now.value('tollgate_ip_bans_active'), 2)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'counter' }), 1)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'ban' }), 0)
+  t.equal(now.value('tollgate_connections_refused_total'), 4)
 })
 
 t.test('revocations are counted by kind, and what an operator has to mend is seen', async t => {

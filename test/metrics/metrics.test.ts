@@ -46,7 +46,13 @@ function scene() {
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     limits: () => NO_LIMITS,
-    bans: () => ({ imposed: new Map([['failures', 3]]), active: 2, evictedCounters: 1, evictedBans: 0 }),
+    bans: () => ({
+      imposed: new Map([['failures', 3]]),
+      active: 2,
+      evictedCounters: 1,
+      evictedBans: 0,
+      refusedConnections: 4
+    }),
     revocations: () => NO_REVOCATIONS,
     auditDropped: () => 0,
     ledger: () => null,
