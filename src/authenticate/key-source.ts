@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
-import { BlockList } from 'node:net'
+import { inNetworks } from '../networks.ts'
 import type { Ms } from '../time.ts'
 import type { IssuerOptions } from './options.ts'
 import { isObject } from './strict-json.ts'
@@ -115,23 +115,24 @@ async function get(url: URL, headers: Record<string, string>, signal: AbortSigna
 
 const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
-const forbidden = new BlockList()
-forbidden.addSubnet('169.254.0.0', 16, 'ipv4')
-forbidden.addSubnet('0.0.0.0', 8, 'ipv4')
-forbidden.addSubnet('fe80::', 10, 'ipv6')
-forbidden.addAddress('::', 'ipv6')
-forbidden.addAddress('100.100.100.200', 'ipv4')
-forbidden.addAddress('192.0.0.192', 'ipv4')
-forbidden.addAddress('fd00:ec2::254', 'ipv6')
-forbidden.addAddress('fd20:ce::254', 'ipv6')
+const isForbidden = inNetworks([
+  '169.254.0.0/16',
+  '0.0.0.0/8',
+  'fe80::/10',
+  '::',
+  '100.100.100.200',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd20:ce::254'
+])
 
 /** Keys come over TLS, or from this very machine; never from the addresses where clouds keep their credentials. */
 async function checkAddress(url: URL, signal: AbortSignal): Promise<void> {
   if (LOOPBACK.test(url.hostname)) return
   if (url.protocol !== 'https:') throw new Error('keys are fetched by https')
   const found = await unlessAborted(lookup(url.hostname.replace(/^\[|\]$/g, ''), { all: true }), signal)
-  for (const { address, family } of found) {
-    if (forbidden.check(address, family === 6 ? 'ipv6' : 'ipv4')) throw new Error('the address is not allowed')
+  for (const { address } of found) {
+    if (isForbidden(address)) throw new Error('the address is not allowed')
   }
 }
 

@@ -1,5 +1,6 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { inNetworks } from '../networks.ts'
 import { type Finding, type Path, pathText, suggest } from './faults.ts'
 import { FileSchema } from './schema.ts'
 
@@ -7,11 +8,7 @@ type Schema = Readonly<Record<string, unknown>>
 
 const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 /** Where clouds keep their credentials, and addresses that mean "here". No engine and no key set lives there. */
-const forbidden = new BlockList()
-forbidden.addSubnet('169.254.0.0', 16, 'ipv4')
-forbidden.addSubnet('0.0.0.0', 8, 'ipv4')
-forbidden.addSubnet('fe80::', 10, 'ipv6')
-forbidden.addAddress('::', 'ipv6')
+const isForbidden = inNetworks(['169.254.0.0/16', '0.0.0.0/8', 'fe80::/10', '::'])
 
 /**
  * Compares a value with the schema of its file, the configuration's unless given, and puts its defaults in place.
@@ -62,7 +59,7 @@ function isPlainUrl(text: string): boolean {
   const { username, password, hostname } = new URL(text)
   const host = hostname.replace(/^\[|\]$/g, '')
   const family = isIP(host)
-  return username === '' && password === '' && (family === 0 || !forbidden.check(host, family === 6 ? 'ipv6' : 'ipv4'))
+  return username === '' && password === '' && (family === 0 || !isForbidden(host))
 }
 
 /** A value that fits none of several shapes gets one sentence, not one for each shape. */

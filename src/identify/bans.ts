@@ -1,10 +1,10 @@
 import { GateError } from '../errors.ts'
 import type { Ban, Client } from '../exchange.ts'
+import { inNetworks } from '../networks.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { readKey } from './address.ts'
 import { BanRecords } from './ban-records.ts'
 import { Failures } from './failures.ts'
-import { inNetworks } from './networks.ts'
 import type { BanMode, IdentifyOptions } from './options.ts'
 import { weightOf } from './weights.ts'
 

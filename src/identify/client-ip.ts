@@ -1,6 +1,6 @@
 import type { Client } from '../exchange.ts'
+import { inNetworks } from '../networks.ts'
 import { IPV6_PREFIX, keyOf, readAddress } from './address.ts'
-import { inNetworks } from './networks.ts'
 import type { IdentifyOptions } from './options.ts'
 
 /** Finds whose address a request came from. Never throws: what cannot be read is not believed. */

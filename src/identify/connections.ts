@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
+import { inNetworks } from '../networks.ts'
 import { keyOf, readAddress } from './address.ts'
-import { inNetworks } from './networks.ts'
 import type { IdentifyOptions } from './options.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { BlockList } from 'node:net'
 import type { Client, Exchange, Identity } from '../exchange.ts'
+import { inNetworks } from '../networks.ts'
 import type { Ms, NowMs } from '../time.ts'
 import type { Action, Kind, KindOptions, SuspectOptions } from './options.ts'
 import { type By, RULES, type Rule } from './rules.ts'
@@ -57,7 +57,7 @@ export function createSuspicion(
   const callers = new Throttles()
   const addresses = new Throttles()
   let options = first
-  let except = blockListOf(first.except)
+  let isExcepted = inNetworks(first.except)
 
   function observeRule(rule: Rule, counted: Windows, exchange: Exchange, keys: Keys, now: Ms): void {
     const of = options.kinds[rule.kind]
@@ -88,8 +88,8 @@ export function createSuspicion(
 
   function fire(kind: Kind, by: By, key: string, value: number, of: KindOptions, exchange: Exchange, now: Ms): void {
     const { client } = exchange
-    const isExcepted = except.check(client.ip, client.ip.includes(':') ? 'ipv6' : 'ipv4')
-    if (by === 'address' && isExcepted) return
+    const mayNotBe = isExcepted(client.ip)
+    if (by === 'address' && mayNotBe) return
     const { action, withinMs, forMs } = of
     if (action === 'off') return
     if (action === 'throttle') {
@@ -97,7 +97,7 @@ export function createSuspicion(
       throttles.add(PREFIX[by] + key, { kind, untilMs: now + forMs })
     }
     // A proxy's own address is nobody's, and everybody's behind it.
-    if (action === 'ban' && !client.isProxy && !isExcepted) impose(client, { reason: kind, forMs })
+    if (action === 'ban' && !client.isProxy && !mayNotBe) impose(client, { reason: kind, forMs })
     const identity = by === 'address' ? null : exchange.identity
     onSuspected({
       kind,
@@ -137,7 +137,7 @@ export function createSuspicion(
     },
     follow(next) {
       options = next
-      except = blockListOf(next.except)
+      isExcepted = inNetworks(next.except)
       // Whoever softens a rule wants those let in whom it has refused.
       if (!Object.values(next.kinds).some(({ action }) => action === 'throttle')) {
         callers.clear()
@@ -152,15 +152,4 @@ type Keys = Readonly<Record<By, string | null>>
 /** Neither has a line break, which a claim may not have. */
 function subjectOf({ iss, sub }: Identity): string {
   return `${iss}\n${sub}`
-}
-
-function blockListOf(ranges: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [network = '', prefix] = range.split('/')
-    const family = network.includes(':') ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) list.addAddress(network, family)
-    else list.addSubnet(network, Number(prefix), family)
-  }
-  return list
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { inNetworks } from '../../src/identify/networks.ts'
+import { inNetworks } from '../src/networks.ts'
 
 t.test('an address is in a network of its family, or is the one that is named', async t => {
   const isIn = inNetworks(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '2001:db8::7'])
