@@ -36,7 +36,7 @@ import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
 import { sharingOf } from './sharing.ts'
 import { connectStore } from './store/valkey.ts'
-import type { NowMs } from './time.ts'
+import type { Ms, NowMs } from './time.ts'
 import { openWatch } from './watch.ts'
 
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
@@ -59,6 +59,8 @@ export interface World {
   start(): void
   /** Resolves when every key set has keys and every learned pool its models; may never. */
   ready(): Promise<void>
+  /** Whether it is known what other gates have revoked, once it is, or when that takes too long. */
+  knowsRevoked(within: { readonly withinMs: Ms }): Promise<boolean>
   /** Stops the clocks and the connections, then writes down what is still held. */
   close(): Promise<void>
 }
@@ -271,6 +273,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.start()
       prober.follow(pools.values())
     },
+    knowsRevoked: within => revocations.isRead(within),
     async ready() {
       await Promise.all(authenticator.keySets.map(set => set.ready()))
       await Promise.all([...config.route.pools.values()].map(pool => pool.models ?? learner.ready(pool.name)))

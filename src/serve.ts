@@ -90,6 +90,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const unwatch = watchTls(app, config.accept, log)
   try {
     world.start()
+    // What was revoked on another gate is refused here from the first request on, unless the store is away.
+    if (!(await world.knowsRevoked({ withinMs: REVOKED_MS }))) {
+      log.warn(
+        { waitedMs: REVOKED_MS, fix: 'store.url; revocation.keep for what this gate has known itself' },
+        'the store does not answer: the gate opens without what other gates have revoked'
+      )
+    }
     const { takesOver = false } = options
     // The gate that runs knows its keys and models; this one must too before it gets a request.
     if (takesOver && !(await isReadyWithin(TAKE_OVER_MS, world))) {
@@ -149,6 +156,7 @@ function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
 const CANNOT_BEGIN = [RevocationFileError, AuditLogError, LedgerError, AccountsError, KeyRingError]
 
 const TAKE_OVER_MS: Ms = 30_000
+const REVOKED_MS: Ms = 2_000
 
 async function isReadyWithin(ms: Ms, world: World): Promise<boolean> {
   const late = timer(ms)

@@ -12,7 +12,7 @@ export interface SharedRevocations {
 /** What runs scripts in the store. */
 export interface ScriptRunner {
   run(
-    script: { readonly name: string; readonly text: string },
+    script: { readonly name: string; readonly text: string; readonly isBackground?: boolean },
     keys: readonly string[],
     args: readonly (string | number)[]
   ): Promise<unknown>
@@ -24,6 +24,8 @@ export const MAX_REVOCATIONS = 5_000
 /** KEYS: the list, its version. ARGV: the version that is known. */
 const READ_REVOCATIONS = {
   name: 'revocations_read_1',
+  // Thousands of them are a long answer.
+  isBackground: true,
   text: `-- tollgate revocations read 1
 local version = redis.call('GET', KEYS[2]) or ''
 if version == ARGV[1] then return {version} end
@@ -37,6 +39,7 @@ return {version, redis.call('HVALS', KEYS[1])}
  */
 const PUT_REVOCATION = {
   name: 'revocations_put_1',
+  isBackground: true,
   text: `-- tollgate revocations put 1
 local known = redis.call('HGET', KEYS[1], ARGV[3])
 if known then

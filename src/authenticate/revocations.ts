@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Ms, NowMs } from '../time.ts'
 import type { IssuerOptions, RevocationOptions } from './options.ts'
@@ -48,6 +49,7 @@ export interface RevocationStatus {
 }
 
 const TICK_MS: Ms = 1_000
+const READ_AGAIN_MS: Ms = 25
 const UNKEPT = 'it lasts until this gate ends: it is kept nowhere (revocation.keep, or a store that gates share)'
 const UNTOLD = {
   away: 'the store does not answer: other gates are told when it does',
@@ -159,8 +161,20 @@ export class Revocations {
   /** Begins to look at the file and to ask the store, every second. */
   start(): void {
     if (this.#clock !== null) return
-    void this.#sharing?.ask()
     this.#clock = setInterval(() => this.tick(), TICK_MS).unref()
+    void this.#sharing?.ask()
+  }
+
+  /** Whether what other gates have told is known, once it is, or when that takes too long. True where gates share nothing. */
+  async isRead({ withinMs }: { readonly withinMs: Ms }): Promise<boolean> {
+    const sharing = this.#sharing
+    if (sharing === null) return true
+    // A connection that is only being made refuses at once.
+    for (const untilMs = performance.now() + withinMs; performance.now() < untilMs; await delay(READ_AGAIN_MS)) {
+      await sharing.ask()
+      if (sharing.status.state !== 'unread') return true
+    }
+    return false
   }
 
   /** What is done every second. Resolves when the store has been asked. */

@@ -5,7 +5,7 @@ import { type BanChange, type BanNews, type BanStore, type Bookmark, KEEP_MS, MA
 /** What runs scripts in the store. */
 export interface ScriptRunner {
   run(
-    script: { readonly name: string; readonly text: string },
+    script: { readonly name: string; readonly text: string; readonly isBackground?: boolean },
     keys: readonly string[],
     args: readonly (string | number)[]
   ): Promise<unknown>
@@ -20,6 +20,7 @@ const KEYS = ['tollgate:1:{*}:bans', 'tollgate:1:{*}:bans:order', 'tollgate:1:{*
  */
 const TRADE = {
   name: 'bans_1',
+  isBackground: true,
   text: `-- tollgate bans 1
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

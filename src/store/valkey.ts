@@ -10,6 +10,8 @@ export interface Script {
   /** With its version, so that gates of two versions never run each other's. */
   readonly name: string
   readonly text: string
+  /** No caller waits for it: it may take longer. */
+  readonly isBackground?: boolean
 }
 
 /** The connection of this gate to the store. */
@@ -24,6 +26,7 @@ export interface StoreConnection {
 
 const CONNECT_MS: Ms = 500
 const COMMAND_MS: Ms = 50
+const BACKGROUND_MS: Ms = 2_000
 const RECONNECT_MS: Ms = 500
 const GOODBYE_MS: Ms = 500
 
@@ -51,14 +54,18 @@ export class StoreLate extends Error {
  * Makes the connection to the store, which is made again whenever it is lost. Touches no network before it is opened; nothing is
  * queued while there is none, because a call waits for the answer. The library is loaded here and nowhere else.
  *
- * @param commandMs how long an answer is waited for
+ * @param commandMs how long an answer is waited for that a caller waits for
  */
-export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COMMAND_MS } = {}): StoreConnection {
+export function connectStore(
+  { url, isCluster }: StoreOptions,
+  { commandMs = COMMAND_MS, backgroundMs = BACKGROUND_MS } = {}
+): StoreConnection {
   const library = createRequire(import.meta.url)('iovalkey') as typeof import('iovalkey')
   const client = isCluster ? clusterAt(library, url) : new library.Redis(url, { ...NODE, ...ALONE })
   // Each command tells of its own failure; without a listener the library writes to the console.
   client.on('error', () => {})
-  const deadlines = new Deadlines(commandMs)
+  const urgent = { afterMs: commandMs, deadlines: new Deadlines(commandMs) }
+  const background = { afterMs: backgroundMs, deadlines: new Deadlines(backgroundMs) }
   const digests = new Map<string, string>()
 
   const digestOf = ({ name, text }: Script) => {
@@ -74,7 +81,8 @@ export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COM
     open: () => void client.connect().catch(() => {}),
     run(script, keys, args) {
       const rest = [keys.length, ...keys, ...args] as const
-      const untilMs = performance.now() + commandMs
+      const { afterMs, deadlines } = script.isBackground === true ? background : urgent
+      const untilMs = performance.now() + afterMs
       const answer = client.evalsha(digestOf(script), ...rest).catch((err: unknown) => {
         // A store that was started anew knows no script, and proxies before one know no digests.
         if (!(err instanceof Error) || !/NOSCRIPT|unknown command/i.test(err.message)) throw err
@@ -83,7 +91,7 @@ export function connectStore({ url, isCluster }: StoreOptions, { commandMs = COM
         return client.eval(script.text, ...rest)
       })
       // One limit for both: a caller waits for it.
-      return deadlines.await(answer, () => new StoreLate(script.name, commandMs))
+      return deadlines.await(answer, () => new StoreLate(script.name, afterMs))
     },
     async close() {
       const { promise, resolve } = Promise.withResolvers<void>()

@@ -54,13 +54,13 @@ teams: { team-a: { pool: p } }
 audit: { to: audit-${number}.log }
 ${yaml(number)}`
     )
-    const open = async () => {
-      const process = runGate(t, ['serve', '--config', file])
-      await process.says('the gate is open')
-      await process.says('keys are in use')
-      return process
+    const run = () => runGate(t, ['serve', '--config', file])
+    const isOpen = async (of: GateProcess) => {
+      await of.says('the gate is open')
+      await of.says('keys are in use')
     }
-    let process = await open()
+    let process = run()
+    await isOpen(process)
     const [url, adminUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${adminPort}`]
     const chat = (token: string, isStream: boolean) =>
       fetch(`${url}/v1/chat/completions`, {
@@ -108,7 +108,8 @@ ${yaml(number)}`
       async restart() {
         process.child.kill('SIGKILL')
         await process.exit
-        process = await open()
+        process = run()
+        await isOpen(process)
       }
     })
   }

@@ -34,6 +34,15 @@ t.test('a server', WITHOUT_REDIS, async t => {
     await isThere(store)
   })
 
+  t.test('that stands still for a moment answers what no caller waits for', async t => {
+    server.freeze()
+    const patient = connection.run({ ...ECHO, isBackground: true }, ['patient'], ['a'])
+    await t.rejects(connection.run(ECHO, ['k'], ['a']), /within 50 ms/)
+    server.thaw()
+    t.strictSame(await patient, ['a', 1])
+    await isThere(store)
+  })
+
   t.test('that has forgotten a script is not told it again when nobody waits for it any more', async t => {
     const [, before] = (await connection.run(ECHO, ['late'], ['a'])) as [string, number]
     await connection.run({ name: 'flush', text: "return redis.call('SCRIPT', 'FLUSH')" }, [], []).catch(() => {})
