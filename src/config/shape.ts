@@ -15,7 +15,7 @@ const isForbidden = inNetworks(['169.254.0.0/16', '0.0.0.0/8', 'fe80::/10', '::'
  * @returns every difference, in the words of the person who edits the file
  */
 export function checkShape(value: unknown, schema: object = FileSchema): readonly Finding[] {
-  const validate = compile(schema)
+  const validate = validatorOf(schema)
   if (validate(value)) return []
   const errors = validate.errors ?? []
   return errors.filter(error => !isEchoOfUnion(error, errors)).map(error => findingFrom(error, value))
@@ -26,17 +26,23 @@ export function isSecretPath(path: Path): boolean {
   return schemasAt(FileSchema as unknown as Schema, path).some(schema => schema.secret === true)
 }
 
-function compile(schema: object): ValidateFunction {
+/** What a schema comes to is the same each time, and takes longer than the rest of a reload. */
+const compiled = new WeakMap<object, ValidateFunction>()
+
+function validatorOf(schema: object): ValidateFunction {
+  const known = compiled.get(schema)
+  if (known !== undefined) return known
   const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, coerceTypes: false })
   ajv.addFormat('network', isNetwork)
-  ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat(
     'key-url',
     text => isPlainUrl(text) && (text.startsWith('https:') || LOOPBACK.test(new URL(text).hostname))
   )
   ajv.addFormat('time-zone', isTimeZone)
   ajv.addFormat('target-url', text => isPlainUrl(text) && !/[?#]/.test(text) && new URL(text).pathname === '/')
-  return ajv.compile(schema)
+  const validate = ajv.compile(schema)
+  compiled.set(schema, validate)
+  return validate
 }
 
 function isNetwork(text: string): boolean {
