@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
+import { makeFolder } from '../helpers/folder.ts'
 import { type GateProcess, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith, type TestKey } from '../helpers/issuer.ts'
 import { type PlainHttp, plainHttp } from '../helpers/plain-http.ts'
@@ -29,8 +29,7 @@ interface Scene {
 async function open(t: Test, { key, more = '' }: { key: TestKey; more?: string }): Promise<Scene> {
   const engine = await startEngine(t, { script: { kind: 'serve', events: 1 } })
   // A folder for each gate of a test.
-  const dir = mkdtempSync(`${tmpdir()}/tollgate-bans-`)
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const dir = makeFolder(t)
   writeFileSync(`${dir}/jwks.json`, JSON.stringify({ keys: [key.publicJwk] }))
   const [port, adminPort] = [await freePort(), await freePort()]
   const file = `${dir}/gate.yaml`

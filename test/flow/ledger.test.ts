@@ -5,6 +5,7 @@ import t from 'tap'
 import { verifyLedger } from '../../src/bill/verify.ts'
 import type { UsageEvent } from '../../src/segments/format.ts'
 import { startEngine } from '../helpers/engine.ts'
+import { makeFolder } from '../helpers/folder.ts'
 import { runGate } from '../helpers/gate-process.ts'
 import { until, usagesIn } from '../helpers/ledger-files.ts'
 import { scrapeOf } from '../helpers/scrape.ts'
@@ -35,7 +36,7 @@ async function usageOf(dir: string, id: string | null): Promise<UsageEvent> {
 }
 
 t.test('however a call ends, there is one usage of it, with who, what and how much', async t => {
-  const dir = `${t.testdir()}/usage`
+  const dir = `${makeFolder(t)}/usage`
   const w = await world(t, { yaml: yamlIn(dir) })
   const call = async (body: object = BODY) => {
     const answer = await w.ask(CHAT, { body })
@@ -105,7 +106,7 @@ t.test('however a call ends, there is one usage of it, with who, what and how mu
 })
 
 t.test('strangers, and what nobody may ask, leave no line', async t => {
-  const dir = `${t.testdir()}/usage`
+  const dir = `${makeFolder(t)}/usage`
   const w = await world(t, { yaml: yamlIn(dir) })
   const statuses: number[] = []
   const ask = async (...args: Parameters<typeof w.ask>) => statuses.push((await w.ask(...args)).status)
@@ -125,7 +126,7 @@ t.test('strangers, and what nobody may ask, leave no line', async t => {
 t.test(
   'an engine that tells at the end alone is guessed for a caller who leaves before, by what its other calls were like',
   async t => {
-    const dir = `${t.testdir()}/usage`
+    const dir = `${makeFolder(t)}/usage`
     const engine = await startEngine(t)
     const gate = await openGate(t, engine.origin, { yaml: yamlIn(dir, 'lmdeploy') })
     const stream = async (isCut: boolean) => {
@@ -198,7 +199,7 @@ t.test(
 )
 
 t.test('the ledger shows in /metrics: its lines, how long they waited, and what of them is a guess', async t => {
-  const dir = `${t.testdir()}/usage`
+  const dir = `${makeFolder(t)}/usage`
   const w = await world(t, { yaml: yamlIn(dir) })
   const call = async (body: object) => {
     await w.engine.script({ kind: 'json', body })

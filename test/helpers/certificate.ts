@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { makeFolder } from './folder.ts'
 
 /** A certificate for 127.0.0.1 that vouches for itself: PEM texts, and the files that hold them. */
 export interface Certificate {
@@ -14,8 +14,7 @@ export interface Certificate {
 
 /** Makes one with openssl; its files go with the test. */
 export function makeCertificate(t: Test): Certificate {
-  const dir = mkdtempSync(join(tmpdir(), 'tollgate-certificate-'))
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const dir = makeFolder(t)
   const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1'.split(
     ' '
