@@ -1,7 +1,9 @@
+import { OWN_NAME } from '../authenticate/own-keys.ts'
 import { accountsReport, loadApiKeys, loadUsers } from './accounts.ts'
 import { type LoadResult, loadConfig } from './load.ts'
 import { loadPrices, type PricesResult } from './prices.ts'
 import { reportJson, reportText } from './report.ts'
+import { loadRevocations, type RevocationsResult } from './revocations.ts'
 
 /** What `tollgate check` is given. */
 export interface CheckInit {
@@ -14,19 +16,25 @@ export interface CheckInit {
 }
 
 /**
- * Runs `tollgate check`: the file, and the files of prices and accounts that it names.
+ * Runs `tollgate check`: the file, and the files of prices, accounts and revocations that it names.
  * @returns 0 without errors, 1 with some, 2 when the file cannot be read
  */
 export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit): 0 | 1 | 2 {
   const result = loadConfig(file, env)
   const prices = pricesOf(result)
   const accounts = accountsOf(result)
-  const isFine = result.ok && prices?.ok !== false && accounts.every(({ ok }) => ok)
+  const revocations = revocationsOf(result)
+  const isFine = result.ok && prices?.ok !== false && revocations?.ok !== false && accounts.every(({ ok }) => ok)
   if (format === 'json') {
     stdout.write(
       reportJson(file, {
         ok: isFine,
-        faults: [...result.faults, ...(prices?.faults ?? []), ...accounts.flatMap(({ faults }) => faults)]
+        faults: [
+          ...result.faults,
+          ...(prices?.faults ?? []),
+          ...accounts.flatMap(({ faults }) => faults),
+          ...(revocations?.faults ?? [])
+        ]
       })
     )
   } else {
@@ -34,6 +42,7 @@ export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit
     out.write(reportText(result, { color }))
     if (prices !== null) out.write(reportText({ ...prices, secrets: [] }, { color }))
     for (const file of accounts) out.write(accountsReport(file, { color }))
+    if (revocations?.ok === false) out.write(reportText({ ...revocations, secrets: [] }, { color }))
   }
   if (!isFine) return result.text === null ? 2 : 1
   if (format === 'text' && result.ok) {
@@ -43,7 +52,8 @@ export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit
       count(authenticate.issuers.length, 'issuer'),
       count(route.pools.size, 'pool'),
       count(route.teams.size, 'team'),
-      ...(prices?.ok === true ? [count(prices.prices.prices.length, 'price')] : [])
+      ...(prices?.ok === true ? [count(prices.prices.prices.length, 'price')] : []),
+      ...(revocations?.ok === true ? [count(revocations.entries.length, 'revocation')] : [])
     ]
     stdout.write(`${file}: fine (${parts.join(', ')})\n`)
   }
@@ -56,6 +66,15 @@ function accountsOf(result: LoadResult) {
     ...(mint === null || mint.users === null ? [] : [loadUsers(mint.users)]),
     ...(mint === null || mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys)])
   ]
+}
+
+/** By the issuers that the gate will have, its own among them. */
+function revocationsOf(result: LoadResult): RevocationsResult | null {
+  if (!result.ok) return null
+  const { authenticate, mint, revocation } = result.config
+  if (revocation.file === null) return null
+  const own = mint === null ? [] : [{ name: OWN_NAME, issuer: mint.issuer }]
+  return loadRevocations(revocation.file, [...authenticate.issuers, ...own])
 }
 
 /** The gate does not read them: one that could not start for a price would be worse than one without. */

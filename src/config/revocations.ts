@@ -41,13 +41,14 @@ const RevocationFileSchema = Type.Object(
 /** The issuers of the configuration, as they may be named. */
 type Issuers = readonly { readonly name: string; readonly issuer: string }[]
 
+/** What a file revokes, or everything that is wrong with it. */
+export type RevocationsResult =
+  | { readonly ok: true; readonly faults: readonly []; readonly entries: readonly RevocationEntry[] }
+  /** `text` is null when the file could not be read. */
+  | { readonly ok: false; readonly faults: readonly Fault[]; readonly text: string | null; readonly report: string }
+
 /** Reads a file of revocations. Never throws: the report says what is wrong, with line and column. */
-export function loadRevocations(
-  file: string,
-  issuers: Issuers
-):
-  | { readonly ok: true; readonly entries: readonly RevocationEntry[] }
-  | { readonly ok: false; readonly report: string } {
+export function loadRevocations(file: string, issuers: Issuers): RevocationsResult {
   const fault = (code: string, message: string) =>
     failed([{ severity: 'error', code, file, line: 1, column: 1, endColumn: 2, path: '', message }], null)
   let text: string
@@ -75,13 +76,13 @@ export function loadRevocations(
       .sort((a, b) => a.line - b.line || a.column - b.column)
     return failed(faults, text)
   }
-  return { ok: true, entries: listOf(mapOf(value).revocations).map(item => entryOf(mapOf(item), issuers)) }
+  return { ok: true, faults: [], entries: listOf(mapOf(value).revocations).map(item => entryOf(mapOf(item), issuers)) }
 }
 
-function failed(faults: readonly Fault[], text: string | null): { ok: false; report: string } {
+function failed(faults: readonly Fault[], text: string | null): RevocationsResult {
   // A file full of faults is not told of line by line.
   const shown = faults.slice(0, 20)
-  return { ok: false, report: reportText({ faults: shown, text, secrets: [] }, { color: false }) }
+  return { ok: false, faults, text, report: reportText({ faults: shown, text, secrets: [] }, { color: false }) }
 }
 
 function checkEntries(value: unknown, issuers: Issuers): Finding[] {
