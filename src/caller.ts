@@ -58,6 +58,13 @@ export interface ClaimedLimits {
   readonly concurrent: number | null
 }
 
+/** Who has asked for something at the second listener. */
+export interface Operator {
+  readonly address: string
+  /** `admin.token`, or `this machine` where there is none. */
+  readonly by: string
+}
+
 /** A token that somebody asks the gate for, as far as it has come. Written by `mint`; what is not known is null. */
 export interface Issue {
   readonly grant: 'password' | 'client_credentials' | 'token_exchange' | null

@@ -93,6 +93,10 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing: store === null ? null : sharingOf(store, { log, onFailure: () => config.limit.onStoreFailure })
   })
+  const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
+    onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
+    onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
+  })
   const mint =
     first.mint === null
       ? null
@@ -100,6 +104,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
           nowMs,
           log,
           run: store?.connection.run ?? null,
+          write: sink.write,
           note: (client, weight, what) => banning.bans.note(client, weight, what)
         })
   const issuersOf = ({ authenticate }: Config) => [
@@ -125,10 +130,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     nowMs,
     random,
     log
-  })
-  const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
-    onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
-    onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
   })
   const banning = openBanning(first.identify, { nowMs, log, write: sink.write, connection })
   const suspicion = openWatch(first.suspect, {

@@ -7,7 +7,7 @@ import type { Ms } from './time.ts'
 import type { Bytes } from './units.ts'
 import type { Reporting, Tap, Usage } from './usage.ts'
 
-export type { Ban, ClaimedLimits, Client, Identity, Issue } from './caller.ts'
+export type { Ban, ClaimedLimits, Client, Identity, Issue, Operator } from './caller.ts'
 export type { Reporting, Tap, Usage } from './usage.ts'
 
 /**

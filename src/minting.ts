@@ -1,3 +1,5 @@
+import { keyRecord } from './audit/key.ts'
+import type { AuditRecord } from './audit/record.ts'
 import type { KeySet } from './authenticate/keys.ts'
 import type { IssuerOptions } from './authenticate/options.ts'
 import { createOwnKeys, ownIssuer } from './authenticate/own-keys.ts'
@@ -5,6 +7,7 @@ import type { Client } from './caller.ts'
 import { accountsReport, loadApiKeys, loadUsers } from './config/accounts.ts'
 import { openAccounts } from './mint/account-book.ts'
 import { createDesk, TOKEN_EXCHANGE } from './mint/desk.ts'
+import { tellOfKey } from './mint/key-line.ts'
 import { type LiveKeyRing, openLiveRing } from './mint/live-ring.ts'
 import { MAX_TTL_MS, type MintOptions } from './mint/options.ts'
 import type { MintPluginOptions } from './mint/plugin.ts'
@@ -38,12 +41,22 @@ export function openMint(
     }
     /** How the store is asked; null without one. */
     readonly run: RunScript | null
+    /** Of the audit log. */
+    readonly write: (record: AuditRecord) => void
     /** A failed try of an address, for whoever bans. */
     readonly note: (client: Client, weight: number, what: string) => void
   }
 ): Minting {
-  const { nowMs, log, run, note } = init
-  const ring = openLiveRing({ ...options.keys, nowMs, log })
+  const { nowMs, log, run, note, write } = init
+  const ring = openLiveRing({
+    ...options.keys,
+    nowMs,
+    log,
+    onState(change) {
+      tellOfKey(change, log)
+      write(keyRecord(change, nowMs()))
+    }
+  })
   const accounts = openAccounts(
     {
       users: options.users,

@@ -75,7 +75,7 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
       return reply.code(403).send({ error: 'Only from this machine, or with admin.token.' })
     })
     revocationRoutes(operators, deps.revocations, token)
-    banRoutes(operators, deps.bans)
+    banRoutes(operators, deps.bans, token)
     operators.post('/-/reload', (_request, reply) => {
       const result = reload()
       reply.code(result.ok ? 200 : 422).send(result)

@@ -1,15 +1,17 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { Ban } from '../exchange.ts'
+import type { Ban, Operator } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
+import { operatorOf } from './guard.ts'
 
 /** Where operators see and change who is banned. */
 export interface BanDesk {
   list(): readonly Ban[]
   /** @returns null for an address that is never banned, or none, and where bans are off */
-  add(address: string, of: { readonly forMs: Ms }): Ban | null
+  add(address: string, of: { readonly forMs: Ms; readonly by: Operator }): Ban | null
   /** @returns false when it is not banned */
-  lift(address: string): boolean
+  lift(address: string, by: Operator): boolean
 }
 
 /** A ban as the second listener shows it. */
@@ -30,16 +32,16 @@ const MAX_FOR_MS: Ms = 30 * 86_400_000
  * `GET /-/bans` lists, `POST /-/bans` with `{ address, for }` bans by hand, `DELETE /-/bans/KEY`, or with `{ address }`, lifts. For
  * the scope of operators.
  */
-export function banRoutes(operators: FastifyInstance, desk: BanDesk): void {
+export function banRoutes(operators: FastifyInstance, desk: BanDesk, token: string | null): void {
   operators.get('/-/bans', () => ({ bans: desk.list().map(shown) }))
 
-  operators.post('/-/bans', ({ body }, reply) => {
+  operators.post('/-/bans', ({ body, raw }, reply) => {
     const { address, for: lasts = DEFAULT_FOR } = fieldsOf(body)
     const forMs = typeof lasts === 'string' && DURATION_PATTERN.test(lasts) ? readDurationMs(lasts) : 0
     if (typeof address !== 'string' || forMs <= 0 || forMs > MAX_FOR_MS) {
       return reply.code(400).send({ error: 'Wanted: { "address": "203.0.113.7", "for": "1h" }, for 30d at most.' })
     }
-    const ban = desk.add(address, { forMs })
+    const ban = desk.add(address, { forMs, by: operatorOf(raw, token) })
     if (ban !== null) return reply.code(201).send(shown(ban))
     return reply.code(409).send({
       error:
@@ -47,12 +49,13 @@ export function banRoutes(operators: FastifyInstance, desk: BanDesk): void {
     })
   })
 
-  const lift = (address: unknown) => typeof address === 'string' && desk.lift(address)
-  operators.delete<{ Params: { '*': string } }>('/-/bans/*', ({ params }, reply) =>
-    lift(params['*']) ? { lifted: true } : reply.code(404).send({ error: 'It is not banned.' })
+  const lift = (address: unknown, raw: IncomingMessage) =>
+    typeof address === 'string' && desk.lift(address, operatorOf(raw, token))
+  operators.delete<{ Params: { '*': string } }>('/-/bans/*', ({ params, raw }, reply) =>
+    lift(params['*'], raw) ? { lifted: true } : reply.code(404).send({ error: 'It is not banned.' })
   )
-  operators.delete('/-/bans', ({ body }, reply) =>
-    lift(fieldsOf(body).address) ? { lifted: true } : reply.code(404).send({ error: 'It is not banned.' })
+  operators.delete('/-/bans', ({ body, raw }, reply) =>
+    lift(fieldsOf(body).address, raw) ? { lifted: true } : reply.code(404).send({ error: 'It is not banned.' })
   )
 }
 

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Operator } from '../exchange.ts'
 
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
@@ -15,6 +16,17 @@ export function isOperator(
   if (token !== null) return hasToken({ headers }, token)
   const { host = '', origin } = headers
   return LOOPBACK.test(socket.remoteAddress ?? '') && LOOPBACK_HOST.test(host) && origin === undefined
+}
+
+/** Who it is, once `isOperator` has let him in. */
+export function operatorOf(
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  token: string | null
+): Operator {
+  return {
+    address: socket.remoteAddress ?? '',
+    by: token !== null && hasToken({ headers }, token) ? 'admin.token' : 'this machine'
+  }
 }
 
 /** Whether a request shows the operator's token. */

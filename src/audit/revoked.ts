@@ -1,3 +1,4 @@
+import type { Operator } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import type { AuditRecord } from './record.ts'
 
@@ -16,7 +17,7 @@ export interface RevokedFacts {
 export function revokedRecord(
   action: 'token.revoke' | 'token.revoke.lift',
   of: RevokedFacts,
-  who: { readonly address: string; readonly by: string },
+  who: Operator,
   atMs: Ms
 ): AuditRecord {
   return {

@@ -13,6 +13,9 @@ export type KeySource =
   /** The gate's own, in this process. */
   | { readonly kind: 'own' }
 
+/** What the gate's own issuer is called where issuers are named. */
+export const OWN_NAME = 'tollgate'
+
 /** A way into the claims: own properties, one segment after the other (V21). */
 export type ClaimPath = readonly string[]
 

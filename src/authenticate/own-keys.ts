@@ -1,7 +1,7 @@
 import { type Ms, msFromSec, type NowMs } from '../time.ts'
 import { readKeySet, type VerifyKey } from './jwk.ts'
 import type { KeySet, KeySetStatus } from './keys.ts'
-import type { IssuerOptions } from './options.ts'
+import { type IssuerOptions, OWN_NAME } from './options.ts'
 import { invalid } from './reasons.ts'
 
 /** The keys that the gate itself signs with, in this very process. */
@@ -17,9 +17,6 @@ export interface KeysAtHand {
   /** Looks once more whether there are others. Never rejects. */
   reread(): Promise<unknown>
 }
-
-/** What the gate's own issuer is called in logs and metrics. */
-export const OWN_NAME = 'tollgate'
 
 /** Looks that tokens with unknown keys may cost: so many at once, then one in a second. */
 const BURST = 5

@@ -1,4 +1,4 @@
-import { OWN_NAME } from '../authenticate/own-keys.ts'
+import { OWN_NAME } from '../authenticate/options.ts'
 import { accountsReport, loadApiKeys, loadUsers } from './accounts.ts'
 import { type LoadResult, loadConfig } from './load.ts'
 import { loadPrices, type PricesResult } from './prices.ts'

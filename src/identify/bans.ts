@@ -1,5 +1,5 @@
 import { GateError } from '../errors.ts'
-import type { Ban, Client } from '../exchange.ts'
+import type { Ban, Client, Operator } from '../exchange.ts'
 import { inNetworks } from '../networks.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { readKey } from './address.ts'
@@ -14,6 +14,8 @@ export interface BanEvent {
   readonly ban: Ban
   /** It is told and counted, and refuses nobody. */
   readonly isDry: boolean
+  /** Who has asked for it; null where nobody had to. */
+  readonly by: Operator | null
 }
 
 /** What bans are made with. */
@@ -125,20 +127,24 @@ export class Bans {
     const active = this.#records.active(key, nowMs)
     const times = active === null ? this.#records.timesOf(key, nowMs) + 1 : active.times
     const lastsMs = Math.min(Math.max(this.#options.maxMs, of.forMs), of.forMs * 2 ** Math.min(times - 1, 40))
-    return this.#put({ key, ip, reason: of.reason, sinceMs: nowMs, untilMs: nowMs + lastsMs, times }, active, nowMs)
+    return this.#put(
+      { key, ip, reason: of.reason, sinceMs: nowMs, untilMs: nowMs + lastsMs, times },
+      { active, nowMs, by: null }
+    )
   }
 
   /** Bans by hand, for exactly so long. @param address an address, or a key as `list` shows it @returns null for one that is never banned */
-  add(address: string, { forMs, reason = 'manual' }: { readonly forMs: Ms; readonly reason?: string }): Ban | null {
+  add(address: string, { forMs, by = null }: { readonly forMs: Ms; readonly by?: Operator | null }): Ban | null {
     const found = readKey(address, this.#ipv6Prefix)
     if (found === null || this.#options.mode === 'off' || this.#isExempt(found.ip)) return null
     const nowMs = this.#nowMs()
     const times = this.#records.timesOf(found.key, nowMs) + 1
-    return this.#put({ ...found, reason, sinceMs: nowMs, untilMs: nowMs + forMs, times }, null, nowMs)
+    const ban = { ...found, reason: 'manual', sinceMs: nowMs, untilMs: nowMs + forMs, times }
+    return this.#put(ban, { active: null, nowMs, by })
   }
 
   /** Lifts a ban, and forgets what led to it and how often it was. @returns false when there is none */
-  lift(address: string): boolean {
+  lift(address: string, by: Operator | null = null): boolean {
     const key = readKey(address, this.#ipv6Prefix)?.key
     if (key === undefined) return false
     this.#failures.forget(key)
@@ -146,7 +152,7 @@ export class Bans {
     const ban = this.#records.active(key, nowMs)
     this.#records.delete(key)
     if (ban === null) return false
-    this.#onChange({ what: 'lifted', ban, isDry: this.#isDry })
+    this.#onChange({ what: 'lifted', ban, isDry: this.#isDry, by })
     return true
   }
 
@@ -188,13 +194,13 @@ export class Bans {
     return this.#options.mode === 'dry_run'
   }
 
-  #put(ban: Ban, active: Ban | null, nowMs: Ms): Ban {
+  #put(ban: Ban, { active, nowMs, by }: { active: Ban | null; nowMs: Ms; by: Operator | null }): Ban {
     if (active !== null && active.untilMs >= ban.untilMs) return active
     this.#failures.forget(ban.key)
     this.#records.set(ban, nowMs)
     const known = this.#imposed.has(ban.reason) || this.#imposed.size < MAX_REASONS ? ban.reason : 'other'
     this.#imposed.set(known, (this.#imposed.get(known) ?? 0) + 1)
-    this.#onChange({ what: 'added', ban, isDry: this.#isDry })
+    this.#onChange({ what: 'added', ban, isDry: this.#isDry, by })
     return ban
   }
 }

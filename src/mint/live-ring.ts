@@ -8,8 +8,9 @@ import {
   type SigningKey
 } from './key-file.ts'
 import { type FolderRead, placeKey, readFolderLater, removeKey, writePublic } from './key-folder.ts'
+import type { KeyChange } from './key-line.ts'
 import { type KeyRing, nextKey, openFolder, publishedOf } from './key-ring.ts'
-import { isNextDue, type KeyView, type RingTimes, signingKey, viewKeys } from './key-states.ts'
+import { isNextDue, type KeyState, type KeyView, type RingTimes, signingKey, viewKeys } from './key-states.ts'
 
 /** A folder of keys that follow each other while a gate runs. */
 export interface LiveKeyRing extends KeyRing {
@@ -45,6 +46,8 @@ export interface LiveRingInit {
   readonly nowMs: NowMs
   /** Time that only passes, whatever is done to the clock. */
   readonly steadyMs?: NowMs
+  /** Told of the state of each key at the beginning, and of each change. */
+  readonly onState: (change: KeyChange) => void
   readonly log: {
     info(facts: object, message: string): void
     warn(facts: object, message: string): void
@@ -76,7 +79,7 @@ class FolderRing implements LiveKeyRing {
   #current: RingKey
   /** Since when this gate knows each key, by the steady clock. */
   readonly #knownSince = new Map<string, Ms>()
-  readonly #states = new Map<string, string>()
+  readonly #states = new Map<string, KeyState>()
   #readAtMs: Ms
   /** Since when the clock runs as time does, and how far it is from it. */
   #clock: { readonly sinceMs: Ms; readonly offsetMs: Ms }
@@ -256,23 +259,19 @@ class FolderRing implements LiveKeyRing {
   }
 
   #tellStates(views: readonly KeyView<RingKey>[]): void {
-    const { log, dir } = this.#init
+    const { onState } = this.#init
     for (const { key, state, untilMs } of views) {
       const { kid, alg } = key
-      if (this.#states.get(kid) === state) continue
       const from = this.#states.get(kid) ?? null
+      if (from === state) continue
       this.#states.set(kid, state)
-      log.info(
-        { kid, alg, state, from, until: untilMs === null ? null : new Date(untilMs).toISOString() },
-        'a key of the mint'
-      )
+      onState({ kid, alg, state, from, untilMs })
     }
     const kids = new Set(views.map(({ key }) => key.kid))
     for (const [kid, from] of this.#states) {
       if (kids.has(kid)) continue
       this.#states.delete(kid)
-      if (from === 'gone') log.info({ kid, state: 'removed', from }, 'a key of the mint')
-      else log.warn({ kid, state: 'removed', from, dir }, 'a key of the mint was taken away: its tokens are refused')
+      onState({ kid, alg: null, state: 'removed', from, untilMs: null })
     }
   }
 

@@ -9,7 +9,7 @@ function lineOf(what: 'added' | 'lifted', isDry: boolean, ip: string): string {
   const lines: string[] = []
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write: line => lines.push(line) })
   const ban = { key: `${ip}/k`, ip, reason: 'failures', sinceMs: 0, untilMs: 600_000, times: 2 }
-  tellOfBan({ what, ban, isDry }, log)
+  tellOfBan({ what, ban, isDry, by: null }, log)
   t.equal(lines.length, 1)
   return lines[0]?.trim() ?? ''
 }

@@ -1,5 +1,6 @@
 import { chmodSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { tellOfKey } from '../../src/mint/key-line.ts'
 import { ringTimes } from '../../src/mint/key-states.ts'
 import { openLiveRing } from '../../src/mint/live-ring.ts'
 
@@ -20,6 +21,7 @@ function scene(t: Test) {
       times,
       nowMs: () => now + offsetMs,
       steadyMs: () => steady,
+      onState: change => tellOfKey(change, { info: log, warn: log }),
       log: { info: log, warn: log, error: log }
     })
   return {
@@ -182,7 +184,7 @@ t.test(
 t.test('a gate does not begin where no folder can be made, and says so', async t => {
   const dir = `${t.testdir({ file: '' })}/file/keys`
   const log = { info() {}, warn() {}, error() {} }
-  t.throws(() => openLiveRing({ dir, algorithm: 'EdDSA', times, nowMs: Date.now, log }), {
+  t.throws(() => openLiveRing({ dir, algorithm: 'EdDSA', times, nowMs: Date.now, onState() {}, log }), {
     name: 'KeyRingError',
     message: /cannot be used \(ENOTDIR\)/
   })
@@ -192,7 +194,7 @@ t.test('it looks by itself while it is started, and not after', async t => {
   const dir = `${t.testdir()}/keys`
   const log = { info() {}, warn() {}, error() {} }
   const short = ringTimes({ rotateMs: 60_000, waitMs: 500, keepMs: 60_000 })
-  const ring = openLiveRing({ dir, algorithm: 'EdDSA', times: short, nowMs: Date.now, log })
+  const ring = openLiveRing({ dir, algorithm: 'EdDSA', times: short, nowMs: Date.now, onState() {}, log })
   ring.start()
   while (ring.status.reads.done < 3) await new Promise(resolve => setTimeout(resolve, 20))
   ring.close()
