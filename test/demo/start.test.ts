@@ -96,6 +96,7 @@ t.test('the quickstart prints a line that streams and one that is refused; Ctrl-
     .split('\n')
     .map(line => JSON.parse(line))
   t.match(lines, [
+    { 'event.action': 'mint.key', 'tollgate.key.state': 'signing' },
     { 'event.action': 'token.issue', 'user.id': 'ada' },
     { 'user.id': 'ada', 'http.response.status_code': 200 },
     { 'event.action': 'token.issue', 'user.id': 'bob' },

@@ -114,8 +114,12 @@ teams: { team-a: { pool: p } }`
   const first = ask('mallory')
   await w.engine.waitFor('request')
   const waiting = ask('mallory')
+  const areWaiting = (count: number) =>
+    until(async () => (await scrapeOf(w)).value('tollgate_queue_depth', { pool: 'p', class: 'default' }) === count)
+  await areWaiting(1)
+  // Behind the other one: who comes first has the place first.
   const alice = ask('alice')
-  await until(async () => (await scrapeOf(w)).value('tollgate_queue_depth', { pool: 'p', class: 'default' }) === 2)
+  await areWaiting(2)
   await w.built.revocations.add({ sub: 'mallory', cut_streams: true }, BY)
   for (const call of [first, waiting]) {
     const answer = await call
