@@ -61,11 +61,13 @@ t.test(
       }
     )
     for (const gate of gates) {
-      const lines = linesOf(gate)
-      const broken = lines.filter(line => line['tollgate.code'] === 'TOLLGATE_AUTHENTICATE_REVOKED')
-      t.equal(broken.length, STREAMS)
-      t.match(broken[0], { 'tollgate.outcome': 'broken', 'user.id': 'mallory' })
-      t.ok(lines.some(line => line['event.reason'] === 'revoked' && line['http.response.status_code'] === 401))
+      // A line is there when its call has settled, and written a moment later.
+      const broken = () => linesOf(gate).filter(line => line['tollgate.code'] === 'TOLLGATE_AUTHENTICATE_REVOKED')
+      await until(async () => broken().length === STREAMS)
+      t.match(broken()[0], { 'tollgate.outcome': 'broken', 'user.id': 'mallory' })
+      await until(async () =>
+        linesOf(gate).some(line => line['event.reason'] === 'revoked' && line['http.response.status_code'] === 401)
+      )
     }
   }
 )
