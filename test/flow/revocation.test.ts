@@ -112,7 +112,8 @@ pools: { p: { engine: vllm, targets: ["${engine}"], models: [m], max_inflight: 1
 teams: { team-a: { pool: p } }`
   })
   await w.engine.script({ kind: 'held' })
-  const ask = async (sub: string) => w.ask('/v1/chat/completions', { body: BODY, token: await w.issuer.sign({ sub }) })
+  const tokens = { mallory: await w.issuer.sign({ sub: 'mallory' }), alice: await w.issuer.sign({ sub: 'alice' }) }
+  const ask = (sub: 'mallory' | 'alice') => w.ask('/v1/chat/completions', { body: BODY, token: tokens[sub] })
   const first = ask('mallory')
   await w.engine.waitFor('request')
   const waiting = ask('mallory')
@@ -132,10 +133,7 @@ teams: { team-a: { pool: p } }`
   await w.engine.release()
   t.equal((await alice).status, 200)
   t.equal((await w.engine.requests()).length, 2, 'what waited never reached the engine')
-  t.equal(
-    (await w.ask('/v1/chat/completions', { body: BODY, token: await w.issuer.sign({ sub: 'mallory' }) })).status,
-    401
-  )
+  t.equal((await ask('mallory')).status, 401)
   t.equal((await scrapeOf(w)).value('tollgate_auth_total', { result: 'revoked', issuer: 'other' }), 1)
 })
 
