@@ -26,6 +26,11 @@ export interface Minting {
   close(): void
 }
 
+/** Where tokens are issued. */
+export function issuingPaths({ users, apiKeys }: Pick<MintOptions, 'users' | 'apiKeys'>): ReadonlySet<string> {
+  return new Set([...(users === null ? [] : ['/login']), ...(apiKeys === null ? [] : ['/token'])])
+}
+
 /**
  * Opens the mint: its keys, its accounts, and the desk.
  * @throws AccountsError, KeyRingError with words for the person at the terminal
@@ -74,9 +79,6 @@ export function openMint(
     throttle: run === null ? new MemoryThrottle({ nowMs }) : new SharedThrottle({ run, nowMs }),
     note
   })
-  const paths = new Set<string>()
-  if (options.users !== null) paths.add('/login')
-  if (options.apiKeys !== null) paths.add('/token')
   const hasTokenEndpoint = options.apiKeys !== null
   const documents = publishedDocuments({
     issuer: options.issuer,
@@ -85,7 +87,7 @@ export function openMint(
     grants: hasTokenEndpoint ? ['client_credentials', TOKEN_EXCHANGE] : []
   })
   return {
-    plugin: { desk, paths, documents },
+    plugin: { desk, paths: issuingPaths(options), documents },
     ring,
     own: {
       options: ownIssuer({ issuer: options.issuer, audience: options.audience, maxLifetimeMs: MAX_TTL_MS }),

@@ -28,8 +28,7 @@ for (let i = 0; i < CALLS; i++)
 writeFileSync(join(dir, 'users.yaml'), users, { mode: 0o600 })
 const file = join(dir, 'tollgate.yaml')
 const loaded = parseConfig(
-  `issuers: [{ issuer: "https://g", jwks_file: keys/jwks.json, audience: a }]
-pools: { p: { engine: openai, targets: ["http://127.0.0.1:9"], models: [m] } }
+  `pools: { p: { engine: openai, targets: ["http://127.0.0.1:9"], models: [m] } }
 teams: { t: { pool: p } }
 mint: { issuer: "https://g", audience: a, keys: { dir: keys }, users: users.yaml }
 audit: { to: audit.log }
