@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Ms, NowMs } from '../time.ts'
 import { CommandError, columns, runSaying } from './account-tools.ts'
@@ -98,7 +99,10 @@ class Folder {
 
   /** @throws CommandError for a folder without keys, or with some that cannot be used */
   views(): readonly KeyView<RingKey>[] {
-    const { keys, faults } = readFolder(this.#dir)
+    // Whoever asks before the first gate has begun has made no mistake in the name, as a rule.
+    const { keys, faults } = existsSync(this.#dir)
+      ? readFolder(this.#dir)
+      : { keys: new Map<string, null>(), faults: [] }
     const found = [...keys.values()].filter(key => key !== null)
     // What cannot be read is left alone, but said: a gate may know it from before.
     if (found.length === 0)
