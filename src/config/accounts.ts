@@ -12,7 +12,8 @@ import {
   usersFrom
 } from '../mint/accounts-file.ts'
 import { parseDocument } from './document.ts'
-import type { Fault } from './faults.ts'
+import type { Fault, Finding } from './faults.ts'
+import { mapOf, warning } from './loose.ts'
 import { reportText } from './report.ts'
 import { checkShape } from './shape.ts'
 
@@ -42,20 +43,24 @@ export function accountsReport(
   return reportText({ faults: result.faults, text: null, secrets }, { color })
 }
 
+/** The teams that are served, `*` for any other; null where nobody asks for them. */
+type Teams = Pick<ReadonlySet<string>, 'has'> | null
+
 /** Reads a users file. Never throws: whatever is wrong is a fault with a place. */
-export function loadUsers(file: string): AccountsResult<User> {
-  return load(file, text => parseUsers(text, file))
+export function loadUsers(file: string, teams: Teams = null): AccountsResult<User> {
+  return load(file, 'users add', text => parseUsers(text, file, teams))
 }
 
 /** Reads an API keys file. Never throws. */
-export function loadApiKeys(file: string): AccountsResult<ApiKey> {
-  return load(file, text => parseApiKeys(text, file))
+export function loadApiKeys(file: string, teams: Teams = null): AccountsResult<ApiKey> {
+  return load(file, 'api-keys create', text => parseApiKeys(text, file, teams))
 }
 
 /** Reads the text of a users file: all faults at once, each in its place. */
-export function parseUsers(text: string, file: string): AccountsResult<User> {
+export function parseUsers(text: string, file: string, teams: Teams = null): AccountsResult<User> {
   return parse(text, file, {
     kind: 'users',
+    teams,
     schema: UsersFileSchema,
     check: checkUsers,
     from: value => usersFrom(value as UsersYaml)
@@ -63,16 +68,17 @@ export function parseUsers(text: string, file: string): AccountsResult<User> {
 }
 
 /** Reads the text of an API keys file likewise. */
-export function parseApiKeys(text: string, file: string): AccountsResult<ApiKey> {
+export function parseApiKeys(text: string, file: string, teams: Teams = null): AccountsResult<ApiKey> {
   return parse(text, file, {
     kind: 'api_keys',
+    teams,
     schema: ApiKeysFileSchema,
     check: checkApiKeys,
     from: value => apiKeysFrom(value as ApiKeysYaml)
   })
 }
 
-function load<T>(file: string, read: (text: string) => AccountsResult<T>): AccountsResult<T> {
+function load<T>(file: string, maker: string, read: (text: string) => AccountsResult<T>): AccountsResult<T> {
   const faults = (code: string, message: string, hint?: string) => [
     { ...wholeFile(file, code, message), ...(hint === undefined ? {} : { hint }) }
   ]
@@ -85,19 +91,21 @@ function load<T>(file: string, read: (text: string) => AccountsResult<T>): Accou
     }
     return read(text)
   } catch (err) {
-    const why = err instanceof Error && 'code' in err ? `cannot be read (${err.code})` : String(err)
-    return { ok: false, faults: faults('E360', `the file ${why}`), text: null }
+    const code = err instanceof Error && 'code' in err ? err.code : String(err)
+    const hint = code === 'ENOENT' ? `'tollgate ${maker}' makes it` : undefined
+    return { ok: false, faults: faults('E360', `the file cannot be read (${code})`, hint), text: null }
   }
 }
 
 interface Reading<T> {
   readonly kind: AccountKind
+  readonly teams: Teams
   readonly schema: object
   readonly check: (value: unknown) => readonly AccountFinding[]
   readonly from: (value: unknown) => ReadonlyMap<string, T>
 }
 
-function parse<T>(text: string, file: string, { kind, schema, check, from }: Reading<T>): AccountsResult<T> {
+function parse<T>(text: string, file: string, { kind, teams, schema, check, from }: Reading<T>): AccountsResult<T> {
   const document = parseDocument(text, file)
   if (document.faults.length > 0) return { ok: false, faults: document.faults, text }
   if (document.root === null) {
@@ -110,11 +118,21 @@ function parse<T>(text: string, file: string, { kind, schema, check, from }: Rea
   } catch (err) {
     return { ok: false, faults: [wholeFile(file, 'E104', err instanceof Error ? err.message : String(err))], text }
   }
-  const faults = [...checkShape(value, schema), ...check(value)]
+  const faults = [...checkShape(value, schema), ...check(value), ...checkTeams(value, kind, teams)]
     .map(finding => document.place(finding))
     .sort((a, b) => a.line - b.line || a.column - b.column)
   if (faults.some(({ severity }) => severity === 'error')) return { ok: false, faults, text }
   return { ok: true, accounts: from(value), faults, text }
+}
+
+/** Whoever has no pool may have tokens, and every call with one is refused. */
+function checkTeams(value: unknown, kind: AccountKind, teams: Teams): Finding[] {
+  if (teams === null || teams.has('*')) return []
+  return Object.entries(mapOf(mapOf(value)[kind])).flatMap(([name, entry]) => {
+    const { team } = mapOf(entry)
+    if (typeof team !== 'string' || teams.has(team)) return []
+    return [warning('W412', [kind, name, 'team'], `the configuration has no team "${team}": its calls are refused`)]
+  })
 }
 
 function wholeFile(file: string, code: string, message: string): Fault {

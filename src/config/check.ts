@@ -61,10 +61,11 @@ export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit
 }
 
 function accountsOf(result: LoadResult) {
-  const mint = result.ok ? result.config.mint : null
+  if (!result.ok || result.config.mint === null) return []
+  const { mint, route } = result.config
   return [
-    ...(mint === null || mint.users === null ? [] : [loadUsers(mint.users)]),
-    ...(mint === null || mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys)])
+    ...(mint.users === null ? [] : [loadUsers(mint.users, route.teams)]),
+    ...(mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys, route.teams)])
   ]
 }
 
