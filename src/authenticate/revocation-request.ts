@@ -50,7 +50,8 @@ export function readRequest(of: unknown, context: RequestContext): Revocation {
   }
   if (typeof cutStreams !== 'boolean') throw invalid('cut_streams must be true or false')
   const made: Revocation = {
-    id: randomBytes(9).toString('base64url'),
+    // Not base64url, whose texts may begin with '-', as an option of a command does.
+    id: randomBytes(9).toString('hex'),
     kind,
     iss: issuerOf(one.issuer, kind, context.issuers),
     value,

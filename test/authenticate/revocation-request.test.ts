@@ -36,3 +36,7 @@ t.test('a time is one of RFC 3339, and no other', async t => {
   t.equal(beforeMs, NOW - 1_800_000)
   t.equal(untilMs, NOW + 1_830_000)
 })
+
+t.test('the id of a revocation can be typed behind a command: it looks like no option', async t => {
+  t.match(readRequest({ team: 'red' }, context()).id, /^[0-9a-f]{18}$/)
+})
