@@ -120,7 +120,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await gated.register(authenticate, {
       verifierOf: exchange => rulesOf(exchange).verifier,
       refusalOf: ban => bans.refusal(ban),
-      onRefused: ({ client }, error, token) => bans.blame(client, error, token)
+      onRefused: ({ client }, error, token, rawHeaders) => bans.blame(client, error, token, rawHeaders)
     })
     await gated.register(suspectCaller, { suspicion: deps.suspicion })
     await gated.register(inspect, { inspectionOf: exchange => rulesOf(exchange).inspection, budget: deps.bodies })

@@ -10,7 +10,7 @@ export interface AuthenticatePluginOptions {
   /** The error for a banned caller whose token was not good before. */
   readonly refusalOf: (ban: Ban) => GateError
   /** Told of each refusal. @param token empty when none could be read */
-  readonly onRefused: (exchange: Exchange, error: GateError, token: string) => void
+  readonly onRefused: (exchange: Exchange, error: GateError, token: string, rawHeaders: readonly string[]) => void
 }
 
 /** Writes whose token it is. A stranger's body is never read: this runs before. */
@@ -22,7 +22,7 @@ export default fp<AuthenticatePluginOptions>(
       const refuse = (err: unknown) => {
         const error = errorFrom(err)
         // At once and not on the way out: the next request may be here before this answer is gone.
-        if (error instanceof GateError) onRefused(exchange, error, token)
+        if (error instanceof GateError) onRefused(exchange, error, token, request.raw.rawHeaders)
         done(error)
       }
       let found: Identity | Promise<Identity>

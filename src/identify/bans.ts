@@ -4,6 +4,7 @@ import { inNetworks } from '../networks.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { readKey } from './address.ts'
 import { BanRecords } from './ban-records.ts'
+import { isPassedOn } from './client-ip.ts'
 import { Failures } from './failures.ts'
 import type { BanMode, IdentifyOptions } from './options.ts'
 import { weightOf } from './weights.ts'
@@ -16,6 +17,8 @@ export interface BanEvent {
   readonly isDry: boolean
   /** Who has asked for it; null where nobody had to. */
   readonly by: Operator | null
+  /** What led to it was passed on by somebody: the address may be that of a proxy which nobody has named. */
+  readonly isPassedOn: boolean
 }
 
 /** What bans are made with. */
@@ -34,6 +37,12 @@ export interface BanStats {
   readonly active: number
   readonly evictedCounters: number
   readonly evictedBans: number
+}
+
+/** What goes with a ban that begins. */
+interface Putting extends Pick<BanEvent, 'by' | 'isPassedOn'> {
+  readonly active: Ban | null
+  readonly nowMs: Ms
 }
 
 /** Loopback, and what stands for a peer that nobody knows any more. */
@@ -97,19 +106,26 @@ export class Bans {
    * Counts a failure of an address.
    * @param weight 1 for a plain one; 0 counts nothing
    * @param what tells it from others, a digest of the token or a name: the same one counts once
+   * @param rawHeaders of the request
    */
-  note(client: Client, weight: number, what: string): void {
+  note(client: Client, weight: number, what: string, rawHeaders: readonly string[] = []): void {
     const { mode, after, withinMs, forMs } = this.#options
     if (mode === 'off' || weight <= 0) return
     const nowMs = this.#nowMs()
     if (this.#records.active(client.key, nowMs) !== null) return
     const sum = this.#failures.add(client.key, weight, what, { nowMs, withinMs })
-    if (sum >= after) this.impose(client, { reason: 'failures', forMs })
+    if (sum < after) return
+    // Behind a proxy that is trusted the address is another than the peer's.
+    this.impose(client, {
+      reason: 'failures',
+      forMs,
+      isPassedOn: client.ip === client.peerIp && isPassedOn(rawHeaders)
+    })
   }
 
   /** Counts a token that was refused, by what B4 says of the reason. @param token a digest or the token, which is not kept */
-  blame(client: Client, error: GateError, token: string): void {
-    this.note(client, weightOf(error), token)
+  blame(client: Client, error: GateError, token: string, rawHeaders: readonly string[] = []): void {
+    this.note(client, weightOf(error), token, rawHeaders)
   }
 
   /**
@@ -119,7 +135,7 @@ export class Bans {
    */
   impose(
     client: Pick<Client, 'ip' | 'key' | 'isProxy'>,
-    of: { readonly reason: string; readonly forMs: Ms }
+    of: { readonly reason: string; readonly forMs: Ms; readonly isPassedOn?: boolean }
   ): Ban | null {
     if (this.#options.mode === 'off' || client.isProxy || this.#isExempt(client.ip)) return null
     const { ip, key } = client
@@ -129,7 +145,7 @@ export class Bans {
     const lastsMs = Math.min(Math.max(this.#options.maxMs, of.forMs), of.forMs * 2 ** Math.min(times - 1, 40))
     return this.#put(
       { key, ip, reason: of.reason, sinceMs: nowMs, untilMs: nowMs + lastsMs, times },
-      { active, nowMs, by: null }
+      { active, nowMs, by: null, isPassedOn: of.isPassedOn ?? false }
     )
   }
 
@@ -140,7 +156,7 @@ export class Bans {
     const nowMs = this.#nowMs()
     const times = this.#records.timesOf(found.key, nowMs) + 1
     const ban = { ...found, reason: 'manual', sinceMs: nowMs, untilMs: nowMs + forMs, times }
-    return this.#put(ban, { active: null, nowMs, by })
+    return this.#put(ban, { active: null, nowMs, by, isPassedOn: false })
   }
 
   /** Lifts a ban, and forgets what led to it and how often it was. @returns false when there is none */
@@ -152,7 +168,7 @@ export class Bans {
     const ban = this.#records.active(key, nowMs)
     this.#records.delete(key)
     if (ban === null) return false
-    this.#onChange({ what: 'lifted', ban, isDry: this.#isDry, by })
+    this.#onChange({ what: 'lifted', ban, isDry: this.#isDry, by, isPassedOn: false })
     return true
   }
 
@@ -194,13 +210,13 @@ export class Bans {
     return this.#options.mode === 'dry_run'
   }
 
-  #put(ban: Ban, { active, nowMs, by }: { active: Ban | null; nowMs: Ms; by: Operator | null }): Ban {
+  #put(ban: Ban, { active, nowMs, by, isPassedOn }: Putting): Ban {
     if (active !== null && active.untilMs >= ban.untilMs) return active
     this.#failures.forget(ban.key)
     this.#records.set(ban, nowMs)
     const known = this.#imposed.has(ban.reason) || this.#imposed.size < MAX_REASONS ? ban.reason : 'other'
     this.#imposed.set(known, (this.#imposed.get(known) ?? 0) + 1)
-    this.#onChange({ what: 'added', ban, isDry: this.#isDry, by })
+    this.#onChange({ what: 'added', ban, isDry: this.#isDry, by, isPassedOn })
     return ban
   }
 }

@@ -44,6 +44,11 @@ export function createClientResolver({
   }
 }
 
+/** Whether a request says that somebody has passed it on. */
+export function isPassedOn(rawHeaders: readonly string[]): boolean {
+  return rawHeaders.some((name, i) => i % 2 === 0 && /^(?:x-forwarded-for|forwarded|x-real-ip|via)$/i.test(name))
+}
+
 /** The hops of all X-Forwarded-For lines in order; the leftmost ones are given up when there are too many. */
 function forwardedHops(rawHeaders: readonly string[]): string[] {
   let text = ''

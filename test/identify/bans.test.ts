@@ -37,6 +37,19 @@ t.test('B5: the twentieth distinct bad token bans its address for ten minutes, a
   t.equal(bans.judge(attacker), null)
 })
 
+t.test('a ban of whoever passes requests on says so, unless it is the caller behind a trusted proxy', async t => {
+  for (const [trustedProxies, peer, isPassedOn] of [
+    [[], '203.0.113.7', true],
+    [['10.0.0.0/8'], '10.1.1.1', false]
+  ] as const) {
+    const { bans, events } = open(banOptions({}, trustedProxies))
+    const rawHeaders = ['X-Forwarded-For', '203.0.113.7']
+    const client = createClientResolver({ trustedProxies })(peer, rawHeaders)
+    for (let i = 0; i < 20; i++) bans.note(client, 1, `t-${i}`, rawHeaders)
+    t.match(events, [{ what: 'added', isPassedOn, ban: { ip: '203.0.113.7' } }])
+  }
+})
+
 t.test('each further ban lasts twice as long, a day at most, and a clean day forgets them', async t => {
   const { bans, attack, clock } = open()
   const lasted: number[] = []

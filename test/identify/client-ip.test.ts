@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import { createClientResolver } from '../../src/identify/client-ip.ts'
+import { createClientResolver, isPassedOn } from '../../src/identify/client-ip.ts'
 
 const xff = (...lines: string[]) => lines.flatMap(line => ['X-Forwarded-For', line])
 const behind = createClientResolver({ trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'] })
@@ -55,4 +55,10 @@ t.test('whatever is sent, the caller is an address', async t => {
   )
   fc.assert(fc.property(fc.ipV6(), ip => isIP(alone(ip, []).ip) !== 0 && alone(ip, []).key !== ''))
   t.equal(isIP(alone(undefined, []).ip), 4)
+})
+
+t.test('a request that somebody has passed on says so, by whatever header', async t => {
+  for (const name of ['X-Forwarded-For', 'x-real-ip', 'FORWARDED', 'Via'])
+    t.ok(isPassedOn(['Host', 'g', name, 'x']), name)
+  t.notOk(isPassedOn(['Host', 'via', 'X-Forwarded-Proto', 'https']))
 })
