@@ -18,7 +18,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
   return {
     '@timestamp': new Date(endedAtMs).toISOString(),
     'event.dataset': 'tollgate.audit',
-    'event.action': issue === null ? actionOf(call) : failure === null ? 'token.issue' : 'token.failure',
+    'event.action': issue === null ? actionOf(call) : issue.jti === null ? 'token.failure' : 'token.issue',
     'event.outcome': failure === null && exchange.ending === 'answered' ? 'success' : 'failure',
     'event.reason': reasonOf(failure),
     'event.duration': (endedAtMs - exchange.startedAtMs) * 1_000_000,

@@ -104,3 +104,27 @@ t.test('a path that a caller made long is cut', async t => {
   const record = auditRecord(exchangeOf(`/${'a'.repeat(5000)}`))
   t.ok(String(record['url.path']).length < 600)
 })
+
+t.test('a token is told of as issued when it was made, though its caller may have left; else it was not', async t => {
+  const asked = {
+    grant: 'password',
+    sub: 'ada',
+    team: 'red',
+    clientId: null,
+    jti: null,
+    kid: null,
+    iss: null,
+    iatSec: null,
+    expSec: null
+  } as const
+  const exchange = exchangeOf('/login')
+  exchange.issue = asked
+  exchange.ending = 'client_left'
+  t.match(auditRecord(exchange), { 'event.action': 'token.failure', 'event.outcome': 'failure', 'user.id': 'ada' })
+  exchange.issue = { ...asked, jti: 'j-1', iss: 'https://gate' }
+  t.match(auditRecord(exchange), {
+    'event.action': 'token.issue',
+    'event.outcome': 'failure',
+    'tollgate.token.jti': 'j-1'
+  })
+})
