@@ -58,10 +58,11 @@ export interface ClaimedLimits {
   readonly concurrent: number | null
 }
 
-/** Who has asked for something at the second listener. */
+/** Who has asked for something at the second listener, or in a file that the gate follows. */
 export interface Operator {
-  readonly address: string
-  /** `admin.token`, or `this machine` where there is none. */
+  /** Null for a file. */
+  readonly address: string | null
+  /** `admin.token`, or `this machine` where there is none; or the key that names the file. */
   readonly by: string
 }
 

@@ -113,7 +113,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   ]
   const revocations = openRevocations(
     { revocation: first.revocation, issuers: issuersOf(first) },
-    { nowMs, log, connection, transport }
+    { nowMs, log, connection, transport, write: sink.write }
   )
   const authenticator = createAuthenticator({
     nowMs,

@@ -25,9 +25,11 @@ export function openRevocations(
     readonly log: Logger
     readonly connection: StoreConnection | null
     readonly transport: Pick<Transport, 'cut'>
+    /** Of the audit log. */
+    readonly write: (record: AuditRecord) => void
   }
 ): Revocations {
-  const { connection, transport, log, nowMs } = init
+  const { connection, transport, log, nowMs, write } = init
   const revocations: Revocations = new Revocations(revocation, issuers, {
     nowMs,
     log,
@@ -36,6 +38,11 @@ export function openRevocations(
     onCut() {
       const count = transport.cut(errorOf(who => revocations.cutBy(who)))
       if (count > 0) log.warn({ calls: count }, 'running calls of revoked callers were ended')
+    },
+    onFile(made, lifted) {
+      const by = { address: null, by: 'revocation.file' }
+      for (const one of made) write(revokedRecord('token.revoke', { ...one, id: null }, by, nowMs()))
+      for (const one of lifted) write(revokedRecord('token.revoke.lift', { ...one, id: null }, by, nowMs()))
     }
   })
   return revocations

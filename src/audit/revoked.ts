@@ -4,12 +4,13 @@ import type { AuditRecord } from './record.ts'
 
 /** What an operator has revoked, or lifted. */
 export interface RevokedFacts {
-  readonly id: string
+  /** Null for what a file names. */
+  readonly id: string | null
   readonly kind: string
   readonly iss: string | null
   readonly value: string
   readonly beforeMs: Ms | null
-  readonly cutStreams: boolean
+  readonly cutStreams: boolean | null
   readonly reason: string | null
 }
 

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Ms, NowMs } from '../time.ts'
 import type { RevocationEntry } from './options.ts'
+import type { Revocation } from './revocation.ts'
 import { codeOf, RevocationFileError } from './revocation-keep.ts'
 
 /** What a file of revocations says, or a report of what is wrong with it, with line and column. */
@@ -46,6 +47,18 @@ export class RevocationWatch {
     return this.#entries
   }
 
+  /** What it says, as revocations. @param cutStreams where an entry does not say */
+  named(cutStreams: boolean): readonly Revocation[] {
+    return this.#entries.map((entry, index) => ({
+      ...entry,
+      id: `file:${index + 1}`,
+      madeAtMs: this.#loadedAtMs,
+      untilMs: null,
+      cutStreams: entry.cutStreams ?? cutStreams,
+      liftedAtMs: null
+    }))
+  }
+
   get status(): { loadedAtMs: Ms; entries: number; fault: string | null } {
     return { loadedAtMs: this.#loadedAtMs, entries: this.#entries.length, fault: this.#fault }
   }
@@ -74,6 +87,20 @@ export class RevocationWatch {
     this.#init.log.warn({ file, entries: read.entries.length }, 'the file of revocations was loaded anew')
     return true
   }
+}
+
+/** What the second list has and the first has not, and the other way round; where they stand does not matter. */
+export function differencesOf(
+  before: readonly RevocationEntry[],
+  after: readonly RevocationEntry[]
+): readonly [made: readonly RevocationEntry[], lifted: readonly RevocationEntry[]] {
+  if (before === after) return [[], []]
+  const textOf = ({ kind, iss, value, beforeMs }: RevocationEntry) => JSON.stringify([kind, iss, value, beforeMs])
+  const without = (some: readonly RevocationEntry[], others: readonly RevocationEntry[]) => {
+    const known = new Set(others.map(textOf))
+    return some.filter(one => !known.has(textOf(one)))
+  }
+  return [without(after, before), without(before, after)]
 }
 
 /** Of the file that a name leads to: a mounted one changes by a symlink. */

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Ms, NowMs } from '../time.ts'
-import type { IssuerOptions, RevocationOptions } from './options.ts'
+import type { IssuerOptions, RevocationEntry, RevocationOptions } from './options.ts'
 import { endOf, type Lifetimes, liftedOf, type Revocation, type RevocationKind } from './revocation.ts'
 import { type Revocable, RevocationIndex } from './revocation-index.ts'
 import { RevocationList } from './revocation-list.ts'
 import { RevocationRefused, readRequest } from './revocation-request.ts'
 import { RevocationSharing } from './revocation-sharing.ts'
 import { MAX_REVOCATIONS, type SharedRevocations } from './revocation-store.ts'
-import { type ReadEntries, RevocationWatch } from './revocation-watch.ts'
+import { differencesOf, type ReadEntries, RevocationWatch } from './revocation-watch.ts'
 
 type Issuers = readonly IssuerOptions[]
 
@@ -22,6 +22,8 @@ export interface RevocationsInit {
   readonly shared: SharedRevocations | null
   /** Told when running calls may have to be ended: `cutBy` says which. */
   readonly onCut: () => void
+  /** Told what a file that has changed revokes more than before, and what no more. */
+  readonly onFile?: (made: readonly RevocationEntry[], lifted: readonly RevocationEntry[]) => void
 }
 
 /** What became of something that an operator asked for. */
@@ -106,10 +108,12 @@ export class Revocations {
    */
   follow(options: RevocationOptions, issuers: Issuers): void {
     const isSame = options.file === this.#options.file && isDeepStrictEqual(namesOf(issuers), namesOf(this.#issuers))
+    const before = this.#watch?.entries ?? []
     if (!isSame) this.#watch = this.#open(options, issuers)
     this.#options = options
     this.#issuers = issuers
     this.#lifetimes = lifetimesOf(issuers)
+    this.#tellOfFile(before)
     this.#changed()
   }
 
@@ -179,7 +183,11 @@ export class Revocations {
 
   /** What is done every second. Resolves when the store has been asked. */
   async tick(): Promise<void> {
-    if (this.#watch?.look() === true) this.#changed()
+    const before = this.#watch?.entries ?? []
+    if (this.#watch?.look() === true) {
+      this.#tellOfFile(before)
+      this.#changed()
+    }
     this.#sweep()
     await this.#sharing?.ask()
   }
@@ -240,18 +248,13 @@ export class Revocations {
     return cutting.length > 0
   }
 
+  #tellOfFile(before: readonly RevocationEntry[]): void {
+    const [made, lifted] = differencesOf(before, this.#watch?.entries ?? [])
+    if (made.length > 0 || lifted.length > 0) this.#init.onFile?.(made, lifted)
+  }
+
   #named(): readonly Revocation[] {
-    const watch = this.#watch
-    if (watch === null) return []
-    const { loadedAtMs } = watch.status
-    return watch.entries.map((entry, index) => ({
-      ...entry,
-      id: `file:${index + 1}`,
-      madeAtMs: loadedAtMs,
-      untilMs: null,
-      cutStreams: entry.cutStreams ?? this.#options.cutStreams,
-      liftedAtMs: null
-    }))
+    return this.#watch?.named(this.#options.cutStreams) ?? []
   }
 }
 

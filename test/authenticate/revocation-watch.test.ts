@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { RevocationWatch } from '../../src/authenticate/revocation-watch.ts'
+import { differencesOf, RevocationWatch } from '../../src/authenticate/revocation-watch.ts'
 import { loadRevocations } from '../../src/config/revocations.ts'
 
 const ISSUERS = [{ name: 'corp', issuer: 'https://idp' }]
@@ -61,3 +61,15 @@ t.test('a gate does not begin with a faulty file, or without it', async t => {
   writeFileSync(file, 'revocations: [{}]')
   t.throws(open, { message: /revoked\.yaml:1:15 error E341/ })
 })
+
+t.test(
+  'what a changed file revokes more than before, and what no more, is told by what it says, not where',
+  async t => {
+    const entry = (value: string, beforeMs: number | null = null) =>
+      ({ kind: 'sub', iss: 'https://idp', value, beforeMs, cutStreams: null, reason: null }) as const
+    const [a, b, c] = [entry('a'), entry('b'), entry('c')]
+    t.strictSame(differencesOf([a, b], [c, b]), [[c], [a]])
+    t.strictSame(differencesOf([a, b], [b, { ...a, reason: 'other words' }]), [[], []])
+    t.strictSame(differencesOf([a], [entry('a', 5)]), [[entry('a', 5)], [a]], 'another moment is another revocation')
+  }
+)

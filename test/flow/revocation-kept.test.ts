@@ -1,4 +1,4 @@
-import { symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runGate } from '../helpers/gate-process.ts'
 import { type RevokingGate, startRevokingGates } from '../helpers/revoking-gates.ts'
@@ -62,6 +62,18 @@ t.test('a file revokes, follows its symlink, and a faulty one changes nothing an
   await gate.process.says('the last good one holds')
   t.match((await gate.detail()).file.fault, /two|revoked\.yaml:2:17 error E201 unknown key "isuer"/)
   t.equal(await gate.status(token), 401)
+
+  const revoked = () =>
+    readFileSync(gate.auditFile, 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+      .filter(line => String(line['event.action']).startsWith('token.revoke'))
+  await until(() => revoked().length === 2)
+  t.match(revoked(), [
+    { 'event.action': 'token.revoke.lift', 'tollgate.operator': 'revocation.file', 'tollgate.revocation.value': 'u-1' },
+    { 'event.action': 'token.revoke', 'tollgate.operator': 'revocation.file', 'source.ip': null }
+  ])
 
   const started = runGate(t, ['serve', '--config', `${dir}/gate-0.yaml`])
   t.equal(await started.exit, 1, 'a gate does not begin with a faulty file')
