@@ -28,14 +28,15 @@ export class BodyReader {
   #tail: Buffer[] = []
   #tailBytes = 0
   #isWhole = true
-  #keptBytes: Bytes | null = null
+  /** By the first byte that is no space; null before it has come. */
+  #isList: boolean | null = null
 
   constructor(kind: BodyKind) {
     this.#kind = kind
   }
 
   chunk(piece: Buffer): void {
-    this.#keptBytes ??= isListAhead(piece) ? KEPT_OF_LIST_BYTES : KEPT_BYTES
+    this.#isList ??= isList(piece)
     if (this.#headBytes < KEPT_BYTES) {
       this.#headBytes += piece.length
       this.#head.push(piece)
@@ -43,7 +44,8 @@ export class BodyReader {
     }
     this.#tailBytes += piece.length
     this.#tail.push(piece)
-    while (this.#tailBytes - (this.#tail[0]?.length ?? 0) >= this.#keptBytes) {
+    const keptBytes = this.#isList === true ? KEPT_OF_LIST_BYTES : KEPT_BYTES
+    while (this.#tailBytes - (this.#tail[0]?.length ?? 0) >= keptBytes) {
       this.#tailBytes -= this.#tail.shift()?.length ?? 0
       this.#isWhole = false
     }
@@ -53,7 +55,8 @@ export class BodyReader {
   /** What the answer says, as far as it has come: nothing, where it is not whole. */
   counts(): Counts {
     const tail = joined(this.#tail)
-    if (isListAhead(tail)) return this.#isWhole ? countsOfList(tail) : NOTHING
+    // Not by the tail, which may begin anywhere: in a list of an object, too.
+    if (this.#isList === true) return this.#isWhole ? countsOfList(tail) : NOTHING
     const read = (name: string) => this.#value(tail, name)
     switch (this.#kind) {
       case 'usage': {
@@ -81,8 +84,9 @@ export class BodyReader {
   }
 }
 
-function isListAhead(text: Buffer): boolean {
-  return text[skipSpace(text, 0, text.length)] === 0x5b
+function isList(text: Buffer): boolean | null {
+  const first = text[skipSpace(text, 0, text.length)]
+  return first === undefined ? null : first === 0x5b
 }
 
 function joined(pieces: readonly Buffer[]): Buffer {

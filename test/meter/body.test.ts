@@ -47,7 +47,7 @@ t.test('a long list is not kept: usage before or behind it is found all the same
   const long = JSON.stringify(Array(60_000).fill([0.123456]))
   fc.assert(
     fc.property(cuts, places => read(`{"data":${long},"usage":{"prompt_tokens":7}}`, places).inputTokens === 7),
-    { numRuns: 3 }
+    { numRuns: 40 }
   )
   t.equal(read(`{"usage":{"prompt_tokens":7},"results":${long}}`, [0.1, 0.5, 0.9]).inputTokens, 7)
   t.equal(read(`{"data":${long}}`, [0.5]).inputTokens, null)
@@ -66,6 +66,16 @@ t.test('a long list is not kept: usage before or behind it is found all the same
   t.ok(kept() <= 1024 * 1024, `${kept()} bytes`)
   t.equal(reader.counts().inputTokens, null)
 })
+
+t.test(
+  'an object stays one though a piece of it begins with a list, and a list though its first piece is empty',
+  async t => {
+    const text = `{"data":${JSON.stringify(Array(20_000).fill([0.123456]))},"usage":{"prompt_tokens":7}}`
+    for (let at = 1; at < 16; at++) t.equal(read(text, [at / text.length]).inputTokens, 7, text.slice(0, at))
+    const items = Array(5_000).fill('{"meta_info":{"prompt_tokens":1}}')
+    t.equal(read(`  [${items}]`, [1 / 160_000]).inputTokens, 5_000)
+  }
+)
 
 t.test('an answer that has not come whole says nothing', async t => {
   t.equal(read('{"choices":[],"usage":{"prompt_tokens":1},"x":').inputTokens, null)
