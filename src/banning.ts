@@ -2,10 +2,11 @@ import { banRecord } from './audit/ban.ts'
 import type { AuditRecord } from './audit/record.ts'
 import { tellOfBan } from './identify/ban-line.ts'
 import { BanShare } from './identify/ban-share.ts'
-import { type ScriptRunner, ValkeyBanStore } from './identify/ban-store-valkey.ts'
+import { ValkeyBanStore } from './identify/ban-store-valkey.ts'
 import { type BanStats, Bans } from './identify/bans.ts'
 import { Connections } from './identify/connections.ts'
 import type { IdentifyOptions } from './identify/options.ts'
+import type { ScriptRunner } from './scripts.ts'
 import type { NowMs } from './time.ts'
 
 /** Which addresses a gate keeps out, and what goes on beside that. */

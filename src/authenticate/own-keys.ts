@@ -24,7 +24,7 @@ const LOOK_EVERY_MS: Ms = 1_000
 /** A folder on another machine may never answer. */
 const LOOK_MS: Ms = 2_000
 
-/** The gate's own issuer, judged as any other: what it signs is an access token by RFC 9068 and nothing else. */
+/** The gate's own issuer, judged by the rules of all issuers: what it signs is an access token by RFC 9068 and nothing else. */
 export function ownIssuer(of: {
   readonly issuer: string
   readonly audience: string

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ScriptRunner } from '../scripts.ts'
 import { type Revocation, readRevocation } from './revocation.ts'
 
 /** What gates share of revocations. */
@@ -7,15 +8,6 @@ export interface SharedRevocations {
   read(version: string | null): Promise<{ readonly version: string; readonly all: readonly Revocation[] } | null>
   /** Adds one, or puts it in the place of its former self; what was lifted stays so. @returns false when there are too many */
   put(revocation: Revocation): Promise<boolean>
-}
-
-/** What runs scripts in the store. */
-export interface ScriptRunner {
-  run(
-    script: { readonly name: string; readonly text: string; readonly isBackground?: boolean },
-    keys: readonly string[],
-    args: readonly (string | number)[]
-  ): Promise<unknown>
 }
 
 /** So many revocations there may be, those that the file names apart. */

@@ -1,12 +1,11 @@
+import { MAX_AGE_SEC, MAX_TTL_MS } from '../mint/options.ts'
+import { msFromSec } from '../time.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import type { Finding, Path } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
-const MAX_TTL_MS = 3_600_000
 /** So far clocks may differ. */
 const SKEW_MS = 30_000
-/** Whoever verifies remembers the public set for so long. */
-const MAX_AGE_MS = 300_000
 /** A set of keys has 64 at most; some stand by to sign. */
 const MAX_RETIRED = 48
 
@@ -74,10 +73,10 @@ function checkTimes(mint: Loose): Finding[] {
       error('E353', at('keep'), `more than ${MAX_RETIRED} keys would stand in the set`, 'rotate less often')
     )
   }
-  if (waitMs < MAX_AGE_MS || (keepMs >= ttlMs && keepMs < ttlMs + SKEW_MS)) {
+  if (waitMs < msFromSec(MAX_AGE_SEC) || (keepMs >= ttlMs && keepMs < ttlMs + SKEW_MS)) {
     const message =
       'for trials alone: whoever remembers the set for its 5m, or has a clock that differs, refuses good tokens'
-    findings.push(warning('W418', at(waitMs < MAX_AGE_MS ? 'wait' : 'keep'), message))
+    findings.push(warning('W418', at(waitMs < msFromSec(MAX_AGE_SEC) ? 'wait' : 'keep'), message))
   }
   return findings
 }

@@ -1,15 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { ScriptRunner } from '../scripts.ts'
 import { readKey } from './address.ts'
 import { type BanChange, type BanNews, type BanStore, type Bookmark, KEEP_MS, MAX_KEPT, MAX_NEWS } from './ban-store.ts'
-
-/** What runs scripts in the store. */
-export interface ScriptRunner {
-  run(
-    script: { readonly name: string; readonly text: string; readonly isBackground?: boolean },
-    keys: readonly string[],
-    args: readonly (string | number)[]
-  ): Promise<unknown>
-}
 
 const KEYS = ['tollgate:1:{*}:bans', 'tollgate:1:{*}:bans:order', 'tollgate:1:{*}:bans:ends']
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ScriptRunner } from '../scripts.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { Estimator } from './estimate.ts'
 import { Leases } from './leases.ts'
@@ -8,7 +9,7 @@ import type { OwnQuotaStore } from './quota-store.ts'
 import { ClusteredQuotaStore } from './quota-store-clustered.ts'
 import { MemoryQuotaStore } from './quota-store-memory.ts'
 import { SharedQuotaStore, type SharedStatus } from './quota-store-shared.ts'
-import { type ScriptRunner, ValkeyQuotaStore } from './quota-store-valkey.ts'
+import { ValkeyQuotaStore } from './quota-store-valkey.ts'
 import { Tally } from './tally.ts'
 
 /** The store that gates share. */

@@ -1,3 +1,4 @@
+import type { ScriptRunner } from '../scripts.ts'
 import type { Ms } from '../time.ts'
 import {
   costOf,
@@ -12,15 +13,6 @@ import {
 } from './quota-store.ts'
 import { tagOf } from './quota-store-clustered.ts'
 import { GATES, PEEK, RENEW, RESERVE, SETTLE } from './scripts.ts'
-
-/** What runs scripts in the store. */
-export interface ScriptRunner {
-  run(
-    script: { readonly name: string; readonly text: string },
-    keys: readonly string[],
-    args: readonly (string | number)[]
-  ): Promise<unknown>
-}
 
 /** Long enough that nothing which is used is ever the first to be given up for want of memory. */
 const KEEP_MS: Ms = 48 * 3_600_000

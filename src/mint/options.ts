@@ -30,6 +30,8 @@ export interface MintKeysOptions {
 
 /** Tokens of the gate live for so long at most, whatever is configured: what every gate accepts of the others. */
 export const MAX_TTL_MS: Ms = 3_600_000
+/** How long others may remember the public keys. A key waits longer than this before it signs. */
+export const MAX_AGE_SEC = 300
 
 /** The YAML key `mint`. */
 export const MintSchema = Type.Optional(

@@ -3,8 +3,9 @@ import type { Issue } from '../caller.ts'
 import { GateError } from '../errors.ts'
 import { readBody } from './body.ts'
 import type { Desk, TokenAnswer, TokenRequest } from './desk.ts'
+import { MAX_AGE_SEC } from './options.ts'
 import { readParameters } from './parameters.ts'
-import { type Document, isKnown, MAX_AGE_SEC } from './published.ts'
+import { type Document, isKnown } from './published.ts'
 
 /** What the mint's routes are given. */
 export interface MintPluginOptions {

@@ -5,9 +5,6 @@ import type { KeyRing } from './key-ring.ts'
 export const JWKS_PATH = '/.well-known/jwks.json'
 const METADATA_PATH = '/.well-known/oauth-authorization-server'
 
-/** How long others may remember the keys. A key waits longer than this before it signs. */
-export const MAX_AGE_SEC = 300
-
 /** A document that everybody may read. */
 export interface Document {
   readonly path: string

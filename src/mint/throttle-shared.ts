@@ -1,3 +1,4 @@
+import type { Script, ScriptRunner } from '../scripts.ts'
 import type { Ms, NowMs } from '../time.ts'
 import {
   countersOf,
@@ -10,18 +11,8 @@ import {
   type Try
 } from './throttle.ts'
 
-/** A script that the store runs as one step. */
-export interface Script {
-  readonly name: string
-  readonly text: string
-}
-
-/** What is asked of the store: it rejects when it does not answer in time. */
-export type RunScript = (
-  script: Script,
-  keys: readonly string[],
-  args: readonly (string | number)[]
-) => Promise<unknown>
+/** How the store is asked. */
+export type RunScript = ScriptRunner['run']
 
 /**
  * KEYS: the counter of the account from this address, that from all, and what says that the address is known. ARGV: free and

@@ -1,25 +1,15 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { Cluster, RedisOptions } from 'iovalkey'
+import type { Script, ScriptRunner } from '../scripts.ts'
 import type { Ms } from '../time.ts'
 import { Deadlines } from './deadlines.ts'
 import type { StoreOptions } from './options.ts'
 
-/** A script that the store runs as one step. */
-export interface Script {
-  /** With its version, so that gates of two versions never run each other's. */
-  readonly name: string
-  readonly text: string
-  /** No caller waits for it: it may take longer. */
-  readonly isBackground?: boolean
-}
-
 /** The connection of this gate to the store. */
-export interface StoreConnection {
+export interface StoreConnection extends ScriptRunner {
   /** Begins to connect. */
   open(): void
-  /** Runs a script. Rejects when there is no connection, when no answer comes in time, and with what the store says against it. */
-  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
   /** Ends it when what was sent is answered, or too late. */
   close(): Promise<void>
 }

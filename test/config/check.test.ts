@@ -67,8 +67,8 @@ t.test(
     const first = check(t, 'revocations: []', { more: mint, keys })
     t.match(first, { code: 0, text: /keys\.yaml:2:\d+ warning W412 the configuration has no team "tt"/ })
     t.notMatch(check(t, 'revocations: []', { more: mint, keys: keys.replace('tt', 't') }).text, /W412/)
-    const any = GATE.replace('{ t: { pool: p } }', '{ "*": { pool: p } }')
-    t.notMatch(check(t, 'revocations: []', { gate: any, more: mint, keys }).text, /W412/)
+    const withStar = GATE.replace('{ t: { pool: p } }', '{ "*": { pool: p } }')
+    t.notMatch(check(t, 'revocations: []', { gate: withStar, more: mint, keys }).text, /W412/)
   }
 )
 
