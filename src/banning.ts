@@ -7,7 +7,7 @@ import { type BanStats, Bans } from './identify/bans.ts'
 import { Connections } from './identify/connections.ts'
 import type { IdentifyOptions } from './identify/options.ts'
 import type { ScriptRunner } from './scripts.ts'
-import type { NowMs } from './time.ts'
+import type { Ms, NowMs } from './time.ts'
 
 /** Which addresses a gate keeps out, and what goes on beside that. */
 export interface Banning {
@@ -19,6 +19,8 @@ export interface Banning {
   /** Before the connection to the store ends. */
   close(): Promise<void>
 }
+
+const SAY_AGAIN_MS: Ms = 60_000
 
 /**
  * Opens the bans of a gate: each is told to the operator and to the auditor, and to the gates that share a store.
@@ -43,7 +45,17 @@ export function openBanning(
     }
   })
   const share = connection === null ? null : new BanShare({ store: new ValkeyBanStore(connection), bans, nowMs })
-  const connections = new Connections(options)
+  let saidMs = Number.NEGATIVE_INFINITY
+  const connections = new Connections(options, key => {
+    // Whoever opens them by the thousand shall not write the log full.
+    if (Math.abs(nowMs() - saidMs) < SAY_AGAIN_MS) return
+    saidMs = nowMs()
+    const fix = 'clients.max_connections; a proxy of yours belongs into clients.trusted_proxies'
+    log.warn(
+      { key, refused: connections.refused, fix },
+      'connections of an address are closed: it holds as many as it may'
+    )
+  })
   return {
     bans,
     connections,

@@ -20,7 +20,7 @@ export class RevocationList {
     for (const one of readKept(file)) this.#known.set(one.id, one)
     // Now, so that a place that takes no file is seen at the start.
     this.#write()
-    if (this.#fault !== null) throw new RevocationFileError(`revocations cannot be kept in ${file} (${this.#fault})`)
+    if (this.#fault !== null) throw unkept(file, this.#fault)
   }
 
   /** Lifted ones count too. */
@@ -85,7 +85,16 @@ export class RevocationList {
       this.#fault = null
     } catch (err) {
       this.#fault = codeOf(err)
-      this.#log.error({ file: this.#file, why: this.#fault }, 'revocations cannot be kept')
+      this.#log.error(
+        { file: this.#file, why: this.#fault, fix: 'revocation.keep: room, and a folder that the gate may write to' },
+        'revocations cannot be kept'
+      )
     }
   }
+}
+
+function unkept(file: string, why: string): RevocationFileError {
+  return new RevocationFileError(
+    `revocation.keep: revocations cannot be kept in ${file} (${why}); name a file in a folder that the gate may write to`
+  )
 }

@@ -11,10 +11,13 @@ export class Connections {
   /** How many were turned away. */
   refused = 0
   readonly #held = new Map<string, number>()
+  readonly #onRefused: (key: string) => void
   #options: IdentifyOptions
   #isProxy: (ip: string) => boolean
 
-  constructor(options: IdentifyOptions) {
+  /** @param onRefused told of each that is turned away, by the key of its address */
+  constructor(options: IdentifyOptions, onRefused: (key: string) => void = () => {}) {
+    this.#onRefused = onRefused
     this.#options = options
     this.#isProxy = inNetworks(options.trustedProxies)
   }
@@ -41,6 +44,7 @@ export class Connections {
     if (maxConnections !== null && held >= maxConnections && !this.#isProxy(ip)) {
       this.refused++
       socket.destroy()
+      this.#onRefused(key)
       return
     }
     this.#held.set(key, held + 1)
