@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
 import type { Fault } from '../helpers/fault-proxy.ts'
 import { type Expected, faultScene } from '../helpers/fault-scene.ts'
-import { runGate } from '../helpers/gate-process.ts'
+import { NEVER_SHEDS, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
 import { freePort } from '../helpers/ports.ts'
 
@@ -77,7 +77,7 @@ async function running(t: Test) {
   const [port, adminPort] = [await freePort(), await freePort()]
   writeFileSync(
     `${dir}/tollgate.yaml`,
-    `server: { listen: "127.0.0.1:${port}" }
+    `server: { listen: "127.0.0.1:${port}", ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "https://idp.example.com", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m], health: { every: 1h } } }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
 import { makeFolder } from '../helpers/folder.ts'
-import { type GateProcess, runGate } from '../helpers/gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith, type TestKey } from '../helpers/issuer.ts'
 import { type PlainHttp, plainHttp } from '../helpers/plain-http.ts'
 import { freePort } from '../helpers/ports.ts'
@@ -33,7 +33,9 @@ async function open(t: Test, { key, more = '' }: { key: TestKey; more?: string }
   writeFileSync(`${dir}/jwks.json`, JSON.stringify({ keys: [key.publicJwk] }))
   const [port, adminPort] = [await freePort(), await freePort()]
   const file = `${dir}/gate.yaml`
-  const text = (bans: string) => `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s } }
+  const text = (
+    bans: string
+  ) => `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 clients: { trusted_proxies: [127.0.0.1], bans: { ${bans} } }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]

@@ -27,7 +27,7 @@ teams: { team-a: { pool: p } }
 `
 
 t.test('a gate that is late lets in whose token it remembers, turns others away, and says so', async t => {
-  const w = await world(t, { yaml: yamlOf('overload: { delay: 60ms }') })
+  const w = await world(t, { yaml: yamlOf('overload: { delay: 120ms }') })
   const { overload } = w.built.app
   const until = (level: string) =>
     new Promise<void>(resolve => {
@@ -41,7 +41,7 @@ t.test('a gate that is late lets in whose token it remembers, turns others away,
   t.equal((await w.ask(CHAT, { token: known, body: BODY })).status, 200)
 
   const shed = until('shed_new')
-  const stop = hog(t, 130)
+  const stop = hog(t, 200)
   await shed
   const refused = await w.ask(CHAT, { token: stranger, body: BODY })
   t.equal(refused.status, 503)
@@ -72,7 +72,7 @@ t.test('a gate that is late lets in whose token it remembers, turns others away,
 })
 
 t.test('a gate that is very late lets nobody in, and what runs goes on to its end', async t => {
-  const w = await world(t, { yaml: yamlOf('overload: { delay: 20ms }') })
+  const w = await world(t, { yaml: yamlOf('overload: { delay: 60ms }') })
   const { overload } = w.built.app
   await w.engine.script({ kind: 'serve', events: 3, isHeld: true })
   const token = await w.issuer.sign()
@@ -83,7 +83,7 @@ t.test('a gate that is very late lets nobody in, and what runs goes on to its en
       if (level === 'shed_all') resolve()
     })
   })
-  const stop = hog(t, 250)
+  const stop = hog(t, 400)
   await shed
   const refused = await w.ask(CHAT, { token, body: BODY })
   t.equal(refused.status, 503)
@@ -97,7 +97,7 @@ t.test('a gate that is very late lets nobody in, and what runs goes on to its en
 t.test('with TLS, a late gate takes no new connection, and those that are there go on', async t => {
   const own = makeCertificate(t)
   const w = await world(t, {
-    yaml: yamlOf(`overload: { delay: 60ms }, tls: { cert: ${own.certFile}, key: ${own.keyFile} }`)
+    yaml: yamlOf(`overload: { delay: 120ms }, tls: { cert: ${own.certFile}, key: ${own.keyFile} }`)
   })
   await w.engine.script({ kind: 'serve', events: 1 })
   const { Agent } = await import('node:https')
@@ -133,7 +133,7 @@ t.test('with TLS, a late gate takes no new connection, and those that are there 
       })
     })
   const shed = until('shed_new')
-  const stop = hog(t, 130)
+  const stop = hog(t, 200)
   await shed
   t.equal(await call(false), 'ECONNRESET')
   t.equal(await call(agent), 200)

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { startEngine } from '../helpers/engine.ts'
-import { type GateProcess, runGate } from '../helpers/gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
 import { freePort } from '../helpers/ports.ts'
 import { callRealtime } from '../helpers/realtime-caller.ts'
@@ -19,7 +19,7 @@ async function scene(t: Test, more = '', origin?: string) {
   const file = `${dir}/tollgate.yaml`
   writeFileSync(
     file,
-    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 300ms }${more} }
+    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 300ms }, ${NEVER_SHEDS}${more} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: ["${origin ?? engine.origin}"], models: [m] } }

@@ -4,6 +4,12 @@ import type { Test } from 'tap'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
+/**
+ * For the `server` of a gate's file: however late it is, it lets everybody in. Tests share their machine with other tests, and
+ * what is late there says nothing of the gate.
+ */
+export const NEVER_SHEDS = 'overload: { delay: 1h }'
+
 /** The gate as operators run it: a process of its own. */
 export interface GateProcess {
   readonly child: ChildProcess

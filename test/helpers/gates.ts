@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type EngineDouble, type EngineOptions, startEngine } from './engine.ts'
-import { type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
 import { freePort } from './ports.ts'
 import { readScrape, type Scrape } from './scrape.ts'
@@ -65,7 +65,7 @@ export async function startGates(
     const file = `${dir}/gate-${number}.yaml`
     writeFileSync(
       file,
-      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s } }
+      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
 pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m] } }

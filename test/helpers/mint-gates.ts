@@ -3,7 +3,7 @@ import { decodeProtectedHeader } from 'jose'
 import type { Test } from 'tap'
 import { makeApiKey } from '../../src/mint/api-keys.ts'
 import { startEngine } from './engine.ts'
-import { type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from './gate-process.ts'
 import { answerAfter } from './gates.ts'
 import { freePort } from './ports.ts'
 
@@ -39,7 +39,7 @@ export async function startMintGates(
     const file = `${dir}/${name}.yaml`
     writeFileSync(
       file,
-      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s } }
+      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m] } }
 teams: { team-a: { pool: p } }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type EngineDouble, startEngine } from './engine.ts'
-import { type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from './gate-process.ts'
 import { type Issuer, startIssuer } from './issuer.ts'
 import { freePort } from './ports.ts'
 
@@ -46,7 +46,7 @@ export async function startRevokingGates(
     const auditFile = `${dir}/audit-${number}.log`
     writeFileSync(
       file,
-      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 1s } }
+      `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 1s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ name: corp, issuer: "${issuer.url}", jwks_url: "${issuer.jwksUrl}", audience: inference }]
 pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m] } }

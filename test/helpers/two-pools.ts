@@ -2,7 +2,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { type Agent, request } from 'node:http'
 import type { Test } from 'tap'
 import { type EngineDouble, startEngine } from './engine.ts'
-import { type GateProcess, runGate } from './gate-process.ts'
+import { type GateProcess, NEVER_SHEDS, runGate } from './gate-process.ts'
 import { makeKey, signWith } from './issuer.ts'
 import { freePort } from './ports.ts'
 
@@ -34,7 +34,7 @@ export async function scene(t: Test): Promise<Scene> {
   const text = (
     pool: string,
     more = ''
-  ) => `server: { listen: "127.0.0.1:${port}", drain: { accept: 300ms, timeout: 5s } }
+  ) => `server: { listen: "127.0.0.1:${port}", drain: { accept: 300ms, timeout: 5s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: ${dir}/jwks.json, audience: inference }]
 pools: { a: { engine: vllm, targets: ["${a.origin}"], models: [m] }, b: { engine: vllm, targets: ["${b.origin}"], models: [m] } }

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { type ConnectionLimits, LIMITS } from '../../src/accept/server-options.ts'
 import { buildApp } from '../../src/app.ts'
+import type { Config } from '../../src/config/load.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { type World as Built, buildDeps } from '../../src/deps.ts'
 import { type EngineDouble, startEngine } from './engine.ts'
@@ -84,7 +85,7 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
   const loaded = parseConfig(`${text}\naudit: { to: audit.log }\n`, { file, env: process.env })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults, null, 2))
   const log: string[] = []
-  const built = buildDeps(loaded.config, {
+  const built = buildDeps(text.includes('overload:') ? loaded.config : neverShedding(loaded.config), {
     log: pino({ level: 'info' }, { write: line => log.push(line) }),
     ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs })
   })
@@ -128,6 +129,12 @@ export async function openGate(t: Test, engine: string, options: GateOptions = {
     },
     audits: async count => (await linesOf(auditFile, count)).map(line => JSON.parse(line))
   }
+}
+
+/** A gate that shares its process with its test is late when the test is: that is no reason to let nobody in. */
+function neverShedding(config: Config): Config {
+  const { accept } = config
+  return { ...config, accept: { ...accept, overload: { ...accept.overload, delayMs: Number.POSITIVE_INFINITY } } }
 }
 
 /** The audit line of a request, when it is there; not an alert that names it. */
