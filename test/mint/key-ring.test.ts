@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { KeyRingError, openKeyRing, SIGNING_ALGORITHMS } from '../../src/mint/key-ring.ts'
 
@@ -23,7 +23,7 @@ t.test('the public set holds no secret part, for any algorithm', async t => {
 })
 
 t.test('a private key that others can read, or half of one, is refused with what to do', async t => {
-  const dir = t.testdir()
+  const dir = `${t.testdir()}/keys`
   openKeyRing(dir)
   chmodSync(`${dir}/key-000001.json`, 0o644)
   t.throws(() => openKeyRing(dir), KeyRingError)
@@ -37,8 +37,9 @@ t.test('a folder that cannot be made is said at once', async t => {
 })
 
 t.test('the key of a folder of before goes on as the first one', async t => {
-  const dir = t.testdir()
-  const { signing } = openKeyRing(`${t.testdirName}/other`)
+  const { signing } = openKeyRing(`${t.testdir()}/other`)
+  const dir = `${t.testdirName}/keys`
+  mkdirSync(dir, { mode: 0o700 })
   writeFileSync(`${dir}/signing-key.json`, JSON.stringify(signing), { mode: 0o600 })
   const ring = openKeyRing(dir)
   t.equal(ring.isNew, false)
