@@ -36,12 +36,11 @@ export async function runBans(
     out.stdout.write(HELP)
     return 0
   }
-  const [verb, address, ...more] = positionals
+  const [verb, address] = positionals
   const { url, format } = values
-  const isKnown = verb === 'list' ? address === undefined : (verb === 'lift' || verb === 'add') && address !== undefined
-  const isFor = values.for === undefined || verb === 'add'
-  if (!isKnown || !isFor || more.length > 0 || (format !== 'text' && format !== 'json') || !URL.canParse(url)) {
-    out.stderr.write(HELP)
+  const why = misuse(positionals, values)
+  if (why !== null) {
+    out.stderr.write(`tollgate bans: ${why}\n\n${HELP}`)
     return 2
   }
   let answer: AdminAnswer
@@ -59,6 +58,20 @@ export async function runBans(
   }
   out.stdout.write(format === 'json' ? `${JSON.stringify(body, null, 2)}\n` : textOf(verb ?? '', address ?? '', body))
   return 0
+}
+
+/** What is wrong with how it was called, or null. */
+function misuse(
+  [verb, address, ...more]: readonly string[],
+  { url, format, for: lasts }: { readonly url: string; readonly format: string; readonly for?: string | undefined }
+): string | null {
+  if (verb !== 'list' && verb !== 'lift' && verb !== 'add') return 'say list, lift ADDRESS or add ADDRESS'
+  if (verb === 'list' && address !== undefined) return "'list' shows all bans: it takes no address"
+  if (verb !== 'list' && address === undefined) return `'${verb}' needs an address`
+  if (more.length > 0) return `one address at a time, not also ${more.join(' ')}`
+  if (lasts !== undefined && verb !== 'add') return "--for goes with 'add'"
+  if (format !== 'text' && format !== 'json') return '--format is text or json'
+  return URL.canParse(url) ? null : `--url is no URL: ${url}`
 }
 
 async function ask(

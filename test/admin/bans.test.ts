@@ -113,15 +113,17 @@ t.test('tollgate bans does it from a terminal', async t => {
   t.match(await run('lift', '203.0.113.7', '--url', url), { code: 1, stderr: /It is not banned/ })
   t.match(await run('add', '127.0.0.1', '--url', url), { code: 1, stderr: /never banned/ })
   t.match(await run('--help'), { code: 0, stdout: /^Usage/ })
-  for (const args of [
-    [],
-    ['list', 'x'],
-    ['lift'],
-    ['lift', 'a', 'b'],
-    ['lift', 'a', '--for', '1h'],
-    ['list', '--format', 'x']
-  ]) {
-    t.match(await run(...args), { code: 2, stderr: /^Usage/ })
+  for (const [why, ...args] of [
+    ['say list, lift ADDRESS or add ADDRESS'],
+    ['say list, lift ADDRESS or add ADDRESS', 'show'],
+    ["'list' shows all bans: it takes no address", 'list', 'x'],
+    ["'lift' needs an address", 'lift'],
+    ['one address at a time, not also b', 'lift', 'a', 'b'],
+    ["--for goes with 'add'", 'lift', 'a', '--for', '1h'],
+    ['--format is text or json', 'list', '--format', 'x'],
+    ['--url is no URL: here', 'list', '--url', 'here']
+  ] as const) {
+    t.match(await run(...args), { code: 2, stderr: `tollgate bans: ${why}\n\nUsage: ` })
   }
   t.match(await run('list', '--url', 'http://127.0.0.1:1'), { code: 2, stderr: /does not answer/ })
 })

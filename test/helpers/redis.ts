@@ -72,7 +72,11 @@ export async function startRedis(t: Pick<Test, 'teardown'>, more: readonly strin
 
 /** A cluster of one node: it refuses a step over buckets that a larger one would place apart. */
 export async function startRedisCluster(t: Pick<Test, 'teardown'>): Promise<RedisServer> {
-  const server = await startRedis(t, ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'])
+  // The port of its bus: else 10,000 above the other one, where the kernel takes the ports of connections from.
+  const bus = String(await freePort())
+  const server = await startRedis(t, [
+    ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', bus]
+  ])
   const socket = connect(server.port, '127.0.0.1')
   await once(socket, 'connect')
   const ask = async (line: string) => {
