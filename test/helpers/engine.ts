@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Test } from 'tap'
 import { startDouble } from './double.ts'
 import type { EngineEvent, EngineOptions, Received, Script } from './engine-main.ts'
+import { freePort } from './ports.ts'
 
 export type { EngineOptions, Received, Script } from './engine-main.ts'
 
@@ -33,14 +34,16 @@ export interface EngineDouble {
 
 /** Starts an engine that does what its script says; it ends with the test. Those of `flavours/` do as real ones do. */
 export async function startEngine(t: Pick<Test, 'teardown'>, options: EngineOptions = {}): Promise<EngineDouble> {
+  // One that is ended and started again finds its port free: no connection is given it in the meantime.
+  const port = options.port ?? (await freePort())
   const { origin, pid, ask, until, kill } = await startDouble<EngineEvent>(
     t,
     new URL('engine-main.ts', import.meta.url),
-    { ENGINE: JSON.stringify(options) }
+    { ENGINE: JSON.stringify({ ...options, port }) }
   )
   return {
     origin,
-    port: Number(new URL(origin).port),
+    port,
     pid,
     script: async next => {
       await ask('script', next)
