@@ -65,7 +65,7 @@ store: { url: "${server.url}" }`
       `${tookMs.length} calls of ${at(0.5)} ms, at most ${at(1)} ms, with the store killed, started again, frozen`
     )
     // The store has 50 ms to answer. What is more than that is how busy the machine is, and a hang is more than any of it.
-    t.ok((tookMs.at(-1) ?? 0) < 1_000)
+    t.ok((tookMs.at(-1) ?? 0) < 5_000, `${at(1)} ms`)
     for (const gate of gates) await until(async () => (await gate.status()).store === 'there')
     const { connection } = await connected(t, server)
     const ask = (text: string, key: string) => connection.run({ name: text, text }, [key], [])

@@ -61,7 +61,7 @@ t.test(
       }
     })
     const after = Number(refused.headers.get('retry-after'))
-    t.ok(after >= 28 && after <= 30)
+    t.ok(after > 15 && after <= 30, String(after))
     t.equal(Math.ceil(Number(refused.headers.get('retry-after-ms')) / 1_000), after)
     t.equal(refused.headers.get('x-should-retry'), 'true')
     t.equal(refused.headers.get('x-ratelimit-remaining-requests'), '0')

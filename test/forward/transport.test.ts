@@ -160,7 +160,7 @@ for (const when of ['before', 'after'] as const) {
     const leftAt = Date.now()
     caller.destroy()
     const tookMs = (await closed) - leftAt
-    t.ok(tookMs < 100, `closed after ${tookMs} ms`)
+    t.ok(tookMs < 2_000, `closed after ${tookMs} ms: an idle one would be after five seconds`)
   })
 }
 
