@@ -15,6 +15,8 @@ interface Lie {
   readonly expected: Expected
 }
 
+/** How long connections rest at least (src/forward/connections.ts). */
+const RESTS_MS = 10
 const OK = 'HTTP/1.1 200 OK\r\n'
 const JSON_TYPE = 'content-type: application/json\r\n'
 const EVENTS = `${OK}content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n`
@@ -188,8 +190,8 @@ t.test(
         const before = (await s.engine.requests()).length
         await s.check(t, called, await s.call({ isStream, isStrict }), expected)
         t.equal((await s.engine.requests()).length, before + 1, called)
-        // An end that comes when the connection has rested has come before the next call needs one.
-        if (after === 'close') await s.engines.fallsTo(0)
+        // What comes when the connection has rested has come before the next call needs one.
+        if (after === 'close' || later !== undefined) await s.engines.fallsTo(0)
         await s.engine.script(SERVES)
         const next = await s.call({ isStrict })
         t.match([next.status, JSON.parse(next.text).usage?.total_tokens], [200, 6], `${called}: the next call`)
@@ -204,13 +206,21 @@ t.test(
 t.test('a second answer never reaches the next caller, who is waiting for its own when it comes', async t => {
   const s = await faultScene(t)
   const own = JSON.stringify({ choices: [{ message: { content: 'its own' } }] })
+  let written = 0
   for (const gapMs of [0, 1, 2, 3, 4, 5]) {
-    for (let round = 1; round <= 8; round++) {
+    for (let rounds = 0; rounds < 8; ) {
       await s.engine.script({ kind: 'raw', bytes: `${OK}${sized(WHOLE)}`, later: OTHER, gapMs, after: 'hang' })
       t.equal((await s.call()).text, WHOLE)
       await s.engine.script({ kind: 'json', body: JSON.parse(own), delayMs: 20 })
       const { status, text } = await s.call()
-      t.strictSame([status, text], [200, own], `after ${gapMs} ms, round ${round}`)
+      const { gapMs: tookMs = 0 } = await s.engine.waitFor('later', ++written)
+      // Where the engine itself came later than connections rest, nothing tells its second answer from the next one.
+      if (tookMs < RESTS_MS) {
+        rounds++
+        t.strictSame([status, text], [200, own], `after ${gapMs} ms, round ${rounds}`)
+      }
+      s.engines.cut()
+      await s.engines.fallsTo(0)
     }
   }
   await s.checkFlat(t, 'in the end')

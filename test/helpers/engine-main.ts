@@ -52,10 +52,14 @@ export interface Received {
   readonly body: string
 }
 
-/** Something that happened at the engine, and when by the wall clock. `probe`: it was asked for its health or its load. */
+/**
+ * Something that happened at the engine, and when by the wall clock. `probe`: it was asked for its health or its load.
+ * `later`: it has sent what comes later, and how long it really waited with it.
+ */
 export interface EngineEvent {
-  readonly kind: 'request' | 'end' | 'abort' | 'probe'
+  readonly kind: 'request' | 'end' | 'abort' | 'probe' | 'later'
   readonly atMs: number
+  readonly gapMs?: number
 }
 
 /** How an engine is started. */
@@ -85,7 +89,7 @@ const held = new Set<() => void>()
 const report = (message: object) => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
-const tell = (kind: EngineEvent['kind']) => report({ kind, atMs: Date.now() })
+const tell = (kind: EngineEvent['kind'], more = {}) => report({ kind, atMs: Date.now(), ...more })
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -152,11 +156,15 @@ function sendRaw({ socket }: IncomingMessage, script: Extract<Script, { kind: 'r
     if (script.after === 'close') socket.end()
     else if (script.after === 'reset') socket.resetAndDestroy()
   }
+  const beganMs = performance.now()
   // When the first bytes have left and the other side has had a moment to read them.
   socket.write(script.bytes, 'latin1', () => {
     setTimeout(() => {
       if (script.later === undefined) end()
-      else socket.write(script.later, 'latin1', end)
+      else {
+        socket.write(script.later, 'latin1', end)
+        tell('later', { gapMs: performance.now() - beganMs })
+      }
     }, script.gapMs ?? 20)
   })
 }
