@@ -46,7 +46,7 @@ export interface FaultScene {
   readonly callers: FaultProxy
   readonly engines: FaultProxy
   readonly keys: FaultProxy
-  /** Makes a call; `isStrict` is with time limits of 400 ms, for cells whose end is a time limit. */
+  /** Makes a call; `isStrict` is with time limits of a second, for cells whose end is a time limit. */
   call(init?: {
     isStream?: boolean
     isStrict?: boolean
@@ -93,7 +93,7 @@ export async function faultScene(t: Test, options: { limits?: Partial<Connection
 issuers: [{ issuer: "${issuer}", jwks_url: "${keys.origin}/jwks.json", audience: inference }]
 pools:
   patient: { ${pool} }
-  strict: { ${pool}, timeouts: { first_byte: 400ms, idle: 400ms } }
+  strict: { ${pool}, timeouts: { first_byte: 1s, idle: 1s } }
 teams: { team-a: { pool: patient }, team-strict: { pool: strict } }`
     }
   })
