@@ -132,7 +132,7 @@ function onlyRead(config: Config): Config {
     charge: null,
     mint: null,
     authenticate: { ...authenticate, issuers: [...authenticate.issuers, ...own] },
-    revocation: { ...revocation, keep: null }
+    revocation: { ...revocation, isReadOnly: true }
   }
 }
 

@@ -1,10 +1,12 @@
-import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { writeKept } from '../src/authenticate/revocation-keep.ts'
 import { runExplain } from '../src/explain-command.ts'
 import { openKeyRing } from '../src/mint/key-ring.ts'
 import { signToken } from '../src/mint/sign.ts'
 import { startEngine } from './helpers/engine.ts'
 import { startIssuer } from './helpers/issuer.ts'
+import { revocation } from './helpers/revocations.ts'
 import { Written } from './helpers/written.ts'
 
 const CHAT = '/v1/chat/completions'
@@ -55,7 +57,7 @@ t.test('a refusal names the room, the code and the reason that the caller is not
 })
 
 t.test('a token that a file has revoked is told of, and a faulty file is', async t => {
-  const { file, dir, token, run } = await scene(t)
+  const { file, dir, issuer, token, run } = await scene(t)
   writeFileSync(`${dir}/revoked.yaml`, 'revocations: [{ sub: u-1 }]')
   appendFileSync(file, 'revocation: { file: revoked.yaml, keep: kept.json }\n')
   const ask = () => run('-c', file, '--token', token, '--path', CHAT, '--model', 'm')
@@ -63,6 +65,16 @@ t.test('a token that a file has revoked is told of, and a faulty file is', async
   t.equal(code, 1)
   t.match(out, /authenticate\s+REFUSE.*reason=revoked {2}revocation=file:1/)
   t.notOk(existsSync(`${dir}/kept.json`), 'and nothing is written')
+  // As a gate keeps what its operators have revoked while it ran.
+  writeFileSync(`${dir}/revoked.yaml`, 'revocations: []')
+  const soonMs = Date.now() + 3_600_000
+  const revoked = revocation({ iss: issuer.url, value: 'u-1', beforeMs: soonMs, untilMs: soonMs })
+  writeKept(`${dir}/kept.json`, [revoked])
+  const kept = readFileSync(`${dir}/kept.json`, 'utf8')
+  t.match((await ask()).out, `reason=revoked  revocation=${revoked.id}`)
+  t.equal(readFileSync(`${dir}/kept.json`, 'utf8'), kept)
+  writeKept(`${dir}/kept.json`, [])
+  t.equal((await ask()).code, 0)
   writeFileSync(`${dir}/revoked.yaml`, 'revocations: 7')
   t.match(await ask(), { code: 2, err: /revoked\.yaml:1:14 error E205/ })
 })

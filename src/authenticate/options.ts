@@ -66,6 +66,8 @@ export interface RevocationEntry {
 export interface RevocationOptions {
   readonly file: string | null
   readonly keep: string | null
+  /** For whom only looks: what is kept is read, and neither written nor told to other gates. Not from the file. */
+  readonly isReadOnly?: boolean
   readonly cutStreams: boolean
 }
 

@@ -9,12 +9,14 @@ import { codeOf, RevocationFileError, readKept, writeKept } from './revocation-k
 export class RevocationList {
   readonly #file: string | null
   readonly #log: { error(facts: object, message: string): void }
+  readonly #isReadOnly: boolean
   readonly #known = new Map<string, Revocation>()
   #fault: string | null = null
 
   /** @throws RevocationFileError when what was kept cannot be read, or nothing can be kept */
-  constructor(file: string | null, log: { error(facts: object, message: string): void }) {
+  constructor(file: string | null, log: { error(facts: object, message: string): void }, isReadOnly = false) {
     this.#file = file
+    this.#isReadOnly = isReadOnly
     this.#log = log
     if (file === null) return
     for (const one of readKept(file)) this.#known.set(one.id, one)
@@ -79,7 +81,7 @@ export class RevocationList {
   }
 
   #write(): void {
-    if (this.#file === null) return
+    if (this.#file === null || this.#isReadOnly) return
     try {
       writeKept(this.#file, [...this.#known.values()])
       this.#fault = null

@@ -81,13 +81,13 @@ export class Revocations {
     this.#issuers = issuers
     this.#lifetimes = lifetimesOf(issuers)
     this.#watch = this.#open(options, issuers)
-    this.#list = new RevocationList(options.keep, init.log)
+    this.#list = new RevocationList(options.keep, init.log, options.isReadOnly)
     const { shared, log } = init
     this.#sharing =
       shared === null
         ? null
         : new RevocationSharing({ shared, log, find: id => this.#list.get(id), merge: all => this.#merge(all) })
-    for (const id of this.#list.ids()) this.#sharing?.owe(id)
+    if (options.isReadOnly !== true) for (const id of this.#list.ids()) this.#sharing?.owe(id)
     this.#list.sweep(one => this.#hasEnded(one))
     this.#rebuild()
   }
