@@ -42,9 +42,9 @@ t.test('every time limit has a value of its own, and shows as 0 before it is met
     yaml: poolsYaml({
       connect: `targets: ["https://127.0.0.1:${silent}"], timeouts: { connect: 100ms }`,
       first: 'timeouts: { first_byte: 100ms }',
-      idle: 'timeouts: { idle: 100ms }',
-      total: 'timeouts: { total: 200ms }',
-      queue: 'max_inflight: 1, queue: { size: 1, timeout: 100ms }',
+      idle: 'timeouts: { idle: 300ms }',
+      total: 'timeouts: { total: 1s }',
+      queue: 'max_inflight: 1, queue: { size: 1, timeout: 500ms }',
       reader: 'timeouts: { total: 60s }'
     })
   })
@@ -64,7 +64,7 @@ t.test('every time limit has a value of its own, and shows as 0 before it is met
   t.equal((await chat(w, 'first')).status, 504)
   await w.engine.script({ kind: 'sse', events: ['data: 1\n\n'], after: 'hang' })
   t.match(await (await chat(w, 'idle', { stream: true })).text(), /upstream_timeout/)
-  await w.engine.script({ kind: 'sse', events: Array.from({ length: 50 }, () => 'data: 1\n\n'), gapMs: 20 })
+  await w.engine.script({ kind: 'sse', events: Array.from({ length: 250 }, () => 'data: 1\n\n'), gapMs: 20 })
   t.match(await (await chat(w, 'total', { stream: true })).text(), /upstream_timeout/)
   await w.engine.script({ kind: 'held' })
   const seen = (await w.engine.requests()).length

@@ -297,7 +297,7 @@ t.test('bytes instead of text end the session: no engine takes them', async t =>
 })
 
 t.test('an engine that refuses, is slow, or is gone is an answer of HTTP in the usual shape', async t => {
-  const s = await scene(t, { pool: ', timeouts: { connect: 200ms }' })
+  const s = await scene(t, { pool: ', timeouts: { connect: 1s }' })
   for (const [how, status, code] of [
     [{ status: 403 }, 502, 'TOLLGATE_FORWARD_KEY'],
     [{ status: 500, body: 'Traceback: secret' }, 502, 'TOLLGATE_FORWARD_FAILED'],

@@ -13,12 +13,12 @@ async function errorOf(call: PromiseLike<unknown>) {
   )
 }
 
-/** A gate that waits for the first byte for a tenth of a second, and both libraries as they come: two retries. */
-async function scene(t: Test) {
+/** A gate, and both libraries as they come: two retries. @param firstByte how long it waits for it */
+async function scene(t: Test, firstByte = '60s') {
   const w = await world(t, {
     yaml: ({ engine, issuer }) => `
 issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
-pools: { p: { engine: sglang, targets: ["${engine}"], models: [m], timeouts: { first_byte: 100ms } } }
+pools: { p: { engine: sglang, targets: ["${engine}"], models: [m], timeouts: { first_byte: ${firstByte} } } }
 teams: { team-a: { pool: p } }`
   })
   const apiKey = await w.issuer.sign()
@@ -44,7 +44,7 @@ teams: { team-a: { pool: p } }`
 }
 
 t.test('a generation that may have happened is asked for once: 504, 502 and 400 are not tried again', async t => {
-  const { w, fromOpenAI, fromAnthropic } = await scene(t)
+  const { w, fromOpenAI, fromAnthropic } = await scene(t, '1s')
   let line = 0
   for (const [script, status] of [
     [{ kind: 'stall' }, 504],
@@ -138,7 +138,7 @@ t.test('a stream that the engine breaks is raised as an APIError in every API, a
 })
 
 t.test('every refusal is of the class that people catch', async t => {
-  const { w } = await scene(t)
+  const { w } = await scene(t, '1s')
   const openai = async (apiKey: string) =>
     await errorOf(
       new OpenAI({ baseURL: `${w.url}/v1`, apiKey, maxRetries: 0 }).chat.completions.create({ model: 'm', messages })
