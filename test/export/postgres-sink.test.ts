@@ -84,9 +84,9 @@ t.test('records in a table of PostgreSQL', WITHOUT_POSTGRES, async t => {
   })
 
   await t.test('a server that is locked up is not waited for for ever', async t => {
-    const slow = createPostgresSink(server.options, { timeoutMs: 300 })
+    const slow = createPostgresSink(server.options, { timeoutMs: 1_000 })
     t.teardown(slow.close)
-    const locked = server.query('BEGIN; LOCK TABLE billing.usage; SELECT pg_sleep(1); COMMIT')
+    const locked = server.query('BEGIN; LOCK TABLE billing.usage; SELECT pg_sleep(2); COMMIT')
     for (;;) {
       const held = await server.query(
         "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'billing.usage'::regclass"

@@ -169,18 +169,20 @@ t.test('no caller can hold a socket: slow heads, slow bodies and readers who do 
   })
   const closed = (socket: Awaited<ReturnType<typeof openRaw>>) =>
     new Promise<void>(resolve => socket.once('close', () => resolve()))
+  await w.engine.script({ kind: 'flood' })
+  // Before anything is open: who is silent while a token is signed may be cut for that.
+  const token = await w.issuer.sign()
   const silent = await openRaw(w.port)
   const slowHead = await openRaw(w.port)
   slowHead.write('POST / HTTP/1.1\r\nHost:')
   const slowBody = await openRaw(w.port)
   slowBody.write(
-    `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await w.issuer.sign()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`
+    `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`
   )
-  await w.engine.script({ kind: 'flood' })
   const deaf = await openRaw(w.port)
   deaf.pause()
   deaf.write(
-    `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await w.issuer.sign()}\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`
+    `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`
   )
   for (const socket of [silent, slowHead, slowBody]) socket.resume()
   await Promise.all([silent, slowHead, slowBody].map(closed))

@@ -10,7 +10,7 @@ import { type RealtimeEngine, startRealtimeEngine } from '../helpers/realtime-en
 /** Dials; resolves with the open socket, or with why there is none. */
 async function reach(t: Test, engine: Pick<RealtimeEngine, 'origin'>, ca: string | null = null) {
   const { promise, resolve } = Promise.withResolvers<WebSocket | GateError>()
-  const timeouts = { connectMs: 200, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000 }
+  const timeouts = { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000 }
   const socket = dial({
     target: { pool: 'p', origin: engine.origin, apiKey: null, ca, cert: null, key: null, timeouts },
     engine: 'vllm',

@@ -116,7 +116,7 @@ t.test('a token that is not good any more when the session opens ends it at once
 })
 
 t.test('the whole session has a time, after which it ends with an event', async t => {
-  const s = await scene(t, { totalMs: 50 })
+  const s = await scene(t, { totalMs: 500 })
   const caller = await s.call()
   await caller.next()
   t.strictSame(await caller.next(), { type: 'error', code: 'TOLLGATE_FORWARD_TOTAL' })

@@ -371,8 +371,8 @@ t.test('an engine that says nothing in time is a 504, and its connection is clos
 
 t.test('a stream that falls silent, runs too long or breaks between events ends with an error event', async t => {
   const cases = [
-    [{ ...TIMEOUTS, idleMs: 80 }, 'TOLLGATE_FORWARD_IDLE', () => {}],
-    [{ ...TIMEOUTS, totalMs: 80 }, 'TOLLGATE_FORWARD_TOTAL', () => {}],
+    [{ ...TIMEOUTS, idleMs: 300 }, 'TOLLGATE_FORWARD_IDLE', () => {}],
+    [{ ...TIMEOUTS, totalMs: 500 }, 'TOLLGATE_FORWARD_TOTAL', () => {}],
     [TIMEOUTS, 'TOLLGATE_FORWARD_BROKEN', (socket: Socket) => setImmediate(() => socket.resetAndDestroy())]
   ] as const
   for (const [timeouts, code, then] of cases) {

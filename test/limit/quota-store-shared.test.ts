@@ -119,7 +119,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('wait for a store that stands still in few calls, then in none', async t => {
-    const { gate, server, store } = await scene(t, { commandMs: 50 })
+    const { gate, server, store } = await scene(t, { commandMs: 200 })
     const draws = [tokens('still', 1e6)]
     server.freeze()
     let waited = 0
@@ -135,7 +135,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('take back what a store has drawn for a call that it did not answer and that was refused', async t => {
-    const { gate, server, store } = await scene(t, { commandMs: 50, how: 'deny' })
+    const { gate, server, store } = await scene(t, { commandMs: 200, how: 'deny' })
     const draws = [tokens('unanswered', 1_000)]
     server.freeze()
     await t.rejects(Promise.resolve(gate.reserve('unanswered-1', draws, 70)), new GateError('TOLLGATE_LIMIT_STORE'))
@@ -146,7 +146,7 @@ t.test('gates before one store', WITHOUT_REDIS, async t => {
   })
 
   t.test('count a call once that a store had drawn for without answering', async t => {
-    const { gate, server, store } = await scene(t, { commandMs: 50 })
+    const { gate, server, store } = await scene(t, { commandMs: 200 })
     const draws = [tokens('once', 1_000)]
     server.freeze()
     const ticket = await reserved(gate, 'once-1', draws, 70)

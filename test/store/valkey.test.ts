@@ -13,7 +13,7 @@ t.test('before it is opened there is no connection, and where nobody listens the
 })
 
 t.test('a server', WITHOUT_REDIS, async t => {
-  const { server, connection, store } = await connected(t, undefined, { commandMs: 50 })
+  const { server, connection, store } = await connected(t, undefined, { commandMs: 200 })
 
   t.test('runs a script that it has never seen, and one that it has forgotten', async t => {
     t.strictSame(await connection.run(ECHO, ['k'], ['a']), ['a', 1])
@@ -29,7 +29,7 @@ t.test('a server', WITHOUT_REDIS, async t => {
 
   t.test('that stands still is given up, and answers again when it goes on', async t => {
     server.freeze()
-    await t.rejects(connection.run(ECHO, ['k'], ['a']), { name: 'Error', message: /did not answer echo within 50 ms/ })
+    await t.rejects(connection.run(ECHO, ['k'], ['a']), { name: 'Error', message: /did not answer echo within 200 ms/ })
     server.thaw()
     await isThere(store)
   })
@@ -37,7 +37,7 @@ t.test('a server', WITHOUT_REDIS, async t => {
   t.test('that stands still for a moment answers what no caller waits for', async t => {
     server.freeze()
     const patient = connection.run({ ...ECHO, isBackground: true }, ['patient'], ['a'])
-    await t.rejects(connection.run(ECHO, ['k'], ['a']), /within 50 ms/)
+    await t.rejects(connection.run(ECHO, ['k'], ['a']), /within 200 ms/)
     server.thaw()
     t.strictSame(await patient, ['a', 1])
     await isThere(store)
