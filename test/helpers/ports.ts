@@ -7,19 +7,33 @@ const COUNT = 22_000
 
 let next = Math.floor(Math.random() * COUNT)
 
-/** A port of loopback that is free, and stays so unless somebody asks for it by its number. */
+/**
+ * A port of loopback that is free, and given to nobody else while this process lives: not to other tests either, when what
+ * listens there has not begun yet or is started again.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + (next++ % COUNT)
-    const server = createServer()
-    const isFree = await new Promise<boolean>(resolve => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!isFree) continue
-    await new Promise(resolve => server.close(resolve))
+    if (!(await isOurs(port)) || !(await isFree(port))) continue
     return port
   }
+}
+
+/** Takes a port among all tests of the machine: an abstract socket (unix(7)) has one owner, and goes with its process. */
+async function isOurs(port: number): Promise<boolean> {
+  const mark = createServer().unref()
+  return await new Promise(resolve => {
+    mark.once('error', () => resolve(false))
+    mark.listen(`\0tollgate-test-port-${port}`, () => resolve(true))
+  })
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return await new Promise(resolve => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /**
