@@ -19,7 +19,9 @@ export function readKept(file: string): readonly Revocation[] {
     text = readFileSync(file, 'utf8')
   } catch (err) {
     if (codeOf(err) === 'ENOENT') return []
-    throw new RevocationFileError(`the kept revocations ${file} cannot be read (${codeOf(err)})`)
+    throw new RevocationFileError(
+      `revocation.keep: ${file} cannot be read (${codeOf(err)}); it has to be readable for whoever runs this`
+    )
   }
   try {
     const { revocations } = JSON.parse(text) as { revocations: unknown[] }

@@ -4,7 +4,7 @@ import { MAX_REVOCATIONS, type SharedRevocations } from './revocation-store.ts'
 /** What sharing is given. */
 export interface SharingInit {
   readonly shared: SharedRevocations
-  /** What this gate knows of an id. */
+  /** What this gate has to tell of an id; undefined for nothing. */
   readonly find: (id: string) => Revocation | undefined
   /** Takes what all gates have told. @returns the ids of what the store does not have */
   readonly merge: (all: readonly Revocation[]) => readonly string[]

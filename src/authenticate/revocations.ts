@@ -83,11 +83,11 @@ export class Revocations {
     this.#watch = this.#open(options, issuers)
     this.#list = new RevocationList(options.keep, init.log, options.isReadOnly)
     const { shared, log } = init
+    // Who only looks has nothing to tell.
+    const find = (id: string) => (options.isReadOnly === true ? undefined : this.#list.get(id))
     this.#sharing =
-      shared === null
-        ? null
-        : new RevocationSharing({ shared, log, find: id => this.#list.get(id), merge: all => this.#merge(all) })
-    if (options.isReadOnly !== true) for (const id of this.#list.ids()) this.#sharing?.owe(id)
+      shared === null ? null : new RevocationSharing({ shared, log, find, merge: all => this.#merge(all) })
+    for (const id of this.#list.ids()) this.#sharing?.owe(id)
     this.#list.sweep(one => this.#hasEnded(one))
     this.#rebuild()
   }

@@ -1,11 +1,13 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import t from 'tap'
 import { type Revocable, RevocationIndex } from '../../src/authenticate/revocation-index.ts'
+import { writeKept } from '../../src/authenticate/revocation-keep.ts'
 import { MAX_REVOCATIONS } from '../../src/authenticate/revocation-store.ts'
 import { Revocations } from '../../src/authenticate/revocations.ts'
 import { loadRevocations } from '../../src/config/revocations.ts'
 import { createClock } from '../helpers/clock.ts'
 import { issuerOptions } from '../helpers/issuer-options.ts'
+import { MemoryRevocations, revocation } from '../helpers/revocations.ts'
 
 const NOW = Date.parse('2026-01-31T12:00:00Z')
 const ISSUERS = [issuerOptions({ issuer: 'https://idp', keys: { kind: 'discovery' } })]
@@ -123,4 +125,32 @@ t.test('what cannot be revoked is said clearly', async t => {
   ] as const)
     await t.rejects(revocations.add(request), { message: words })
   await t.rejects(revocations.lift('x'), { message: /nothing is revoked as "x"/ })
+})
+
+t.test('who only looks knows what a gate has kept and what gates share, and changes neither', async t => {
+  const keep = `${t.testdir()}/kept.json`
+  writeKept(keep, [
+    revocation({ id: 'kept', value: 'u-1', beforeMs: NOW, untilMs: NOW + 60_000 }),
+    revocation({ id: 'ended', value: 'u-2', beforeMs: 1, untilMs: 2 })
+  ])
+  const before = readFileSync(keep, 'utf8')
+  const shared = new MemoryRevocations()
+  await shared.put(revocation({ id: 'theirs', value: 'u-3', beforeMs: NOW, untilMs: NOW + 60_000 }))
+  const looking = new Revocations({ file: null, keep, isReadOnly: true, cutStreams: false }, ISSUERS, {
+    nowMs: () => NOW,
+    log: { warn() {}, error() {} },
+    read: loadRevocations,
+    shared,
+    onCut() {}
+  })
+  t.equal(await looking.isRead({ withinMs: 1_000 }), true)
+  t.equal(looking.revokedBy(who()), 'kept')
+  t.equal(looking.revokedBy(who({ sub: 'u-3' })), 'theirs')
+  await looking.tick()
+  await looking.close()
+  t.strictSame(
+    (await shared.read(null))?.all.map(({ id }) => id),
+    ['theirs']
+  )
+  t.equal(readFileSync(keep, 'utf8'), before)
 })
