@@ -14,6 +14,7 @@ import { runApiKeys } from './mint/api-keys-command.ts'
 import { runKeys } from './mint/keys-command.ts'
 import { runToken } from './mint/token-command.ts'
 import { runUsers } from './mint/users-command.ts'
+import { printable, printableLines } from './printable.ts'
 import { runProbe } from './probe/command.ts'
 import { runReconcile } from './reconcile/command.ts'
 import { serve } from './serve.ts'
@@ -113,7 +114,7 @@ async function main(argv: readonly string[]): Promise<number> {
       stdout.write(HELP)
       return 0
     default:
-      stderr.write(`tollgate: there is no command "${command}". 'tollgate help' lists them.\n`)
+      stderr.write(`tollgate: there is no command "${printable(command)}". 'tollgate help' lists them.\n`)
       return 2
   }
 }
@@ -176,8 +177,7 @@ try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (err) {
   const isUsage = err instanceof TypeError && 'code' in err && String(err.code).startsWith('ERR_PARSE_ARGS')
-  process.stderr.write(
-    `tollgate: ${isUsage ? err.message : err instanceof Error ? (err.stack ?? err.message) : String(err)}\n`
-  )
+  const words = isUsage ? err.message : err instanceof Error ? (err.stack ?? err.message) : String(err)
+  process.stderr.write(`tollgate: ${printableLines(words)}\n`)
   process.exitCode = isUsage ? 2 : 1
 }

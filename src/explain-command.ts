@@ -13,6 +13,7 @@ import { PUBLIC_FILE } from './mint/key-folder.ts'
 import { MAX_TTL_MS, type MintOptions } from './mint/options.ts'
 import { JWKS_PATH, metadataPath } from './mint/published.ts'
 import { issuingPaths } from './minting.ts'
+import { printable, printableJson } from './printable.ts'
 
 const HELP = `Usage: tollgate explain --config FILE --token TOKEN --path PATH [OPTIONS]
 
@@ -81,7 +82,7 @@ export async function runExplain(
       from: values.from
     }
   } catch (err) {
-    out.stderr.write(`tollgate explain: ${err instanceof Error ? err.message : String(err)}.\n`)
+    out.stderr.write(`tollgate explain: ${printable(err instanceof Error ? err.message : String(err))}.\n`)
     return 2
   }
 
@@ -137,7 +138,7 @@ function onlyRead(config: Config): Config {
 }
 
 function tell(steps: readonly Step[], format: string, out: { readonly stdout: NodeJS.WritableStream }): 0 | 1 {
-  out.stdout.write(format === 'json' ? `${JSON.stringify(steps, null, 2)}\n` : textOf(steps))
+  out.stdout.write(format === 'json' ? `${printableJson(JSON.stringify(steps, null, 2))}\n` : textOf(steps))
   return steps.at(-1)?.verdict === 'pass' ? 0 : 1
 }
 
@@ -173,6 +174,6 @@ function textOf(steps: readonly Step[]): string {
 }
 
 function textOfValue(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(',')
-  return value === null ? '(none)' : String(value)
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : printable(value.join(','))
+  return value === null ? '(none)' : printable(String(value))
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable, printableJson, printableLines } from '../printable.ts'
 import { type AdminAnswer, askGate } from './ask.ts'
 import type { BanShown } from './bans.ts'
 
@@ -53,10 +54,11 @@ export async function runBans(
   const { status, body } = answer
   if (status >= 400) {
     const error = typeof body === 'object' && body !== null && 'error' in body ? String(body.error) : `status ${status}`
-    out.stderr.write(`tollgate bans: ${error}\n`)
+    out.stderr.write(`tollgate bans: ${printable(error)}\n`)
     return 1
   }
-  out.stdout.write(format === 'json' ? `${JSON.stringify(body, null, 2)}\n` : textOf(verb ?? '', address ?? '', body))
+  const json = () => `${printableJson(JSON.stringify(body, null, 2))}\n`
+  out.stdout.write(format === 'json' ? json() : textOf(verb ?? '', address ?? '', body))
   return 0
 }
 
@@ -87,14 +89,17 @@ async function ask(
 }
 
 function textOf(verb: string, address: string, body: unknown): string {
-  if (verb === 'lift') return `${address} is not banned any more.\n`
+  if (verb === 'lift') return `${printable(address)} is not banned any more.\n`
   if (verb === 'add') {
     const { key, until } = body as BanShown
-    return `${key} is banned until ${until}.\n`
+    return printableLines(`${key} is banned until ${until}.\n`)
   }
   const { bans } = body as { bans: readonly BanShown[] }
   if (bans.length === 0) return 'Nobody is banned.\n'
-  const rows = [['address', 'reason', 'until', 'times'], ...bans.map(b => [b.key, b.reason, b.until, String(b.times)])]
+  const rows = [
+    ['address', 'reason', 'until', 'times'],
+    ...bans.map(b => [b.key, b.reason, b.until, String(b.times)].map(printable))
+  ]
   const widths = [0, 1, 2].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   return rows.map(row => `${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('')
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable } from '../printable.ts'
 
 const HELP = `Usage: tollgate healthcheck [--url http://127.0.0.1:9090/livez]
 
@@ -32,7 +33,9 @@ export async function runHealthcheck(
     out.stderr.write(`tollgate healthcheck: ${values.url} answers ${response.status}\n`)
   } catch (err) {
     const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err
-    out.stderr.write(`tollgate healthcheck: ${values.url}: ${cause instanceof Error ? cause.message : String(cause)}\n`)
+    out.stderr.write(
+      `tollgate healthcheck: ${values.url}: ${printable(cause instanceof Error ? cause.message : String(cause))}\n`
+    )
   }
   return 1
 }

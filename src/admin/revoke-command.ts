@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable, printableJson } from '../printable.ts'
 import { type AdminAnswer, askGate, type RunningGate } from './ask.ts'
 
 const HELP = `Usage: tollgate revoke --jti ID | --sub SUBJECT | --team TEAM | --kid KEY [OPTIONS]
@@ -86,10 +87,10 @@ export async function runRevoke(argv: readonly string[], { stdout, stderr, env }
   }
   const body = (answer.body ?? {}) as Answered
   if (answer.status >= 400) {
-    stderr.write(`tollgate revoke: ${body.error ?? `the gate answers ${answer.status}`}\n`)
+    stderr.write(`tollgate revoke: ${printable(body.error ?? `the gate answers ${answer.status}`)}\n`)
     return 1
   }
-  if (format === 'json') stdout.write(`${JSON.stringify(answer.body, null, 2)}\n`)
+  if (format === 'json') stdout.write(`${printableJson(JSON.stringify(answer.body, null, 2))}\n`)
   else stdout.write(isListing ? listText(body.revocations ?? []) : doneText(body, isLifting))
   return 0
 }
@@ -120,23 +121,18 @@ function listText(revocations: readonly Shown[]): string {
 function doneText({ isNew, notes = [], revocation }: Answered, isLifting: boolean): string {
   const what = isLifting ? 'Lifted' : isNew === false ? 'Was revoked already' : 'Revoked'
   const line = revocation === undefined ? '' : lineOf(revocation)
-  return [`${what}: ${line}`, ...notes.map(note => `But ${note}.`), ''].join('\n')
+  return [`${what}: ${line}`, ...notes.map(note => `But ${printable(note)}.`), ''].join('\n')
 }
 
 function lineOf(one: Shown): string {
   const kind = ['jti', 'sub', 'team', 'kid'].find(name => one[name] !== undefined) ?? ''
   return [
-    one.id,
-    `${kind} ${plain(String(one[kind]))}`,
-    ...(one.issuer === null ? [] : [`of ${plain(one.issuer)}`]),
-    ...(one.issued_before === null ? [] : [`issued before ${one.issued_before}`]),
-    one.until === null ? 'until it is lifted' : `until ${one.until}`,
+    printable(one.id),
+    `${kind} ${printable(String(one[kind]))}`,
+    ...(one.issuer === null ? [] : [`of ${printable(one.issuer)}`]),
+    ...(one.issued_before === null ? [] : [`issued before ${printable(one.issued_before)}`]),
+    one.until === null ? 'until it is lifted' : `until ${printable(one.until)}`,
     ...(one.cut_streams ? ['streams cut'] : []),
-    ...(one.reason === null ? [] : [`(${plain(one.reason)})`])
+    ...(one.reason === null ? [] : [`(${printable(one.reason)})`])
   ].join('  ')
-}
-
-/** Without what a terminal would obey. */
-function plain(text: string): string {
-  return text.replace(/\p{C}/gu, '�')
 }

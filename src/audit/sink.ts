@@ -2,6 +2,7 @@ import { openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import sonic from 'sonic-boom'
 import { makeFolder } from '../make-folder.ts'
+import { printableJson } from '../printable.ts'
 import type { AuditRecord } from './record.ts'
 
 /** Takes audit records and writes each as one line of JSON. */
@@ -101,7 +102,7 @@ export function openAuditSink(to: number | string, events: AuditSinkEvents): Aud
       return dropped
     },
     write: record => {
-      gathered += `${JSON.stringify(record)}\n`
+      gathered += `${printableJson(JSON.stringify(record))}\n`
       if (gathered.length >= GATHER_CHARS) handOver()
       else if (!isPlanned) {
         isPlanned = true

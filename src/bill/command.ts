@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable, printableJson } from '../printable.ts'
 import { runReport } from './report-command.ts'
 import { type LedgerFinding, type Verified, verifyLedger } from './verify.ts'
 
@@ -71,7 +72,9 @@ function runVerify(
   }
   const isWell = verified.more === 0 && verified.findings.every(({ severity }) => severity === 'note')
   stdout.write(
-    format === 'json' ? `${JSON.stringify({ dir, ok: isWell, ...verified }, null, 2)}\n` : textOf(dir, verified, isWell)
+    format === 'json'
+      ? `${printableJson(JSON.stringify({ dir, ok: isWell, ...verified }, null, 2))}\n`
+      : textOf(dir, verified, isWell)
   )
   return isWell ? 0 : 1
 }
@@ -90,5 +93,5 @@ function textOf(dir: string, verified: Verified, isWell: boolean): string {
 }
 
 function textOfFinding({ severity, file, boot, message }: LedgerFinding): string {
-  return `${severity === 'error' ? 'ERROR' : 'note '}  ${file ?? boot}: ${message}`
+  return `${severity === 'error' ? 'ERROR' : 'note '}  ${printable(`${file ?? boot}: ${message}`)}`
 }

@@ -1,3 +1,4 @@
+import { csvCell, printable, printableJson } from '../printable.ts'
 import { moneyText, moneyTexts } from './money.ts'
 import type { Report, Row } from './report.ts'
 
@@ -73,7 +74,7 @@ export function formatJson(init: FormatInit, facts: object): string {
   })
   const rows = pricedRows(init).map(jsonOf)
   const total = jsonOf(priced(report.total, moneyText(report.total.atoms, decimals), decimals))
-  return `${JSON.stringify({ ...facts, currency, rows, total }, null, 2)}\n`
+  return `${printableJson(JSON.stringify({ ...facts, currency, rows, total }, null, 2))}\n`
 }
 
 /** Beyond what other programs read exactly, a number is a text. */
@@ -106,14 +107,6 @@ export function formatCsv(init: FormatInit): string {
   return [head, ...rows].map(cells => `${cells.map(csvCell).join(',')}\r\n`).join('')
 }
 
-/** Callers choose some of the texts, and a spreadsheet would run what looks like a formula. */
-const FORMULA = /^[\s\p{C}]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/u
-
-function csvCell(text: string): string {
-  const harmless = FORMULA.test(text) ? `'${text}` : text
-  return /[",\r\n']/.test(harmless) || harmless !== harmless.trim() ? `"${harmless.replaceAll('"', '""')}"` : harmless
-}
-
 /** Writes a report for a person, columns that say nothing left out. */
 export function formatTable(init: FormatInit): string {
   const { report, currency, decimals } = init
@@ -143,7 +136,7 @@ export function formatTable(init: FormatInit): string {
   const rows = pricedRows(init).map(each =>
     cells(
       each,
-      each.row.labels.map(text => plain(text) || '(none)')
+      each.row.labels.map(text => printable(text) || '(none)')
     )
   )
   const total = cells(
@@ -169,11 +162,6 @@ function shareText({ sums, estimated }: Row): string {
 function costText({ unpriced }: Row, cost: string | null): string {
   if (cost === null) return 'no price'
   return unpriced === 0n ? cost : `${cost} + ${unpriced} without a price`
-}
-
-/** Without what a terminal would obey. */
-export function plain(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }
 
 function columns(rows: readonly (readonly string[])[], labels: number): string {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { askGate, type RunningGate } from '../admin/ask.ts'
+import { printable, printableJson } from '../printable.ts'
 import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
 import { loadConfig } from './load.ts'
 import { reportJson, reportText } from './report.ts'
@@ -34,13 +35,15 @@ export async function runDiff(init: DiffInit): Promise<0 | 1 | 2> {
   try {
     running = await runningConfig(init, salt)
   } catch (err) {
-    stderr.write(`tollgate check: ${init.url}: ${err instanceof Error ? err.message : String(err)}\n`)
+    stderr.write(`tollgate check: ${init.url}: ${printable(err instanceof Error ? err.message : String(err))}\n`)
     return 2
   }
   // As JSON, as the gate told it: what is undefined on one side is not there on the other.
   const wanted: unknown = JSON.parse(JSON.stringify(masked(loaded.yaml, isSecretPath, saltedMask(salt))))
   const changes = changesBetween(running, wanted, () => false)
-  stdout.write(format === 'json' ? `${JSON.stringify({ file, ok: true, changes }, null, 2)}\n` : textOf(changes))
+  stdout.write(
+    format === 'json' ? `${printableJson(JSON.stringify({ file, ok: true, changes }, null, 2))}\n` : textOf(changes)
+  )
   return 0
 }
 
@@ -57,5 +60,5 @@ function textOf(changes: readonly Change[]): string {
   const restarts = changes.filter(change => change.needsRestart).length
   const count = `${changes.length} change${changes.length === 1 ? '' : 's'}`
   const end = restarts === 0 ? 'A reload follows.' : `${restarts} of them need a restart; a reload follows the others.`
-  return `${changes.map(change => `${changeText(change)}\n`).join('')}${count}. ${end}\n`
+  return `${changes.map(change => `${printable(changeText(change))}\n`).join('')}${count}. ${end}\n`
 }

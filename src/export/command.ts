@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
 import { reportFile } from '../config/report.ts'
+import { printable } from '../printable.ts'
 import type { Ms } from '../time.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import { sinkFiles } from './cursor.ts'
@@ -108,7 +109,7 @@ async function prepare(options: SinkOptions, isPrinted: boolean, { stdout, stder
     return 0
   } catch (err) {
     if (!(err instanceof SinkError)) throw err
-    stderr.write(`tollgate usage export: ${name}: the table ${to.table} cannot be made: ${err.message}.\n`)
+    stderr.write(`tollgate usage export: ${name}: the table ${to.table} cannot be made: ${printable(err.message)}.\n`)
     return 1
   } finally {
     await sink.close()
@@ -120,7 +121,7 @@ async function run(
   { stdout, stderr }: Out
 ): Promise<0 | 1> {
   const { name } = init.options
-  const say = (text: string) => stderr.write(`tollgate usage export: ${name}: ${text}.\n`)
+  const say = (text: string) => stderr.write(`tollgate usage export: ${name}: ${printable(text)}.\n`)
   let [shipped, dead] = [0, 0]
   let fault: string | null = null
   const [stop, drain] = [new AbortController(), new AbortController()]

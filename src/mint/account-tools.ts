@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../printable.ts'
 import type { ApiKey, User } from './accounts.ts'
 import type { PasswordInput } from './ask-password.ts'
 
@@ -70,13 +71,14 @@ export async function runSaying(
   } catch (err) {
     const isSaid = err instanceof CommandError || (err instanceof Error && err.name === 'EditError')
     if (!isSaid && !(err instanceof Error && 'syscall' in err)) throw err
-    stderr.write(`tollgate ${name}: ${err.message}\n`)
+    stderr.write(`tollgate ${name}: ${printableLines(err.message)}\n`)
     return err instanceof CommandError ? err.exitCode : 1
   }
 }
 
-/** Columns of text, each as wide as its widest value. */
-export function columns(rows: readonly (readonly string[])[]): string {
+/** Columns of text, each as wide as its widest value; without what a terminal would obey. */
+export function columns(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map(row => row.map(printable))
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map(row => (row[at] ?? '').length)))
   return rows
     .map(

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable, printableJson } from '../printable.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import { type AccountCommand, CommandError, columns, fileFrom, runSaying, scopesFrom } from './account-tools.ts'
 import { hasEnded } from './accounts.ts'
@@ -98,7 +99,7 @@ export async function runApiKeys(
         if (!entries.has(which)) throw new CommandError(1, `there is no key ${which}`)
         entries.remove(which)
       })
-      stderr.write(`tollgate api-keys: revoke ${which}: done\n`)
+      stderr.write(`tollgate api-keys: revoke ${printable(which)}: done\n`)
     }
 
     function list(): void {
@@ -113,7 +114,7 @@ export async function runApiKeys(
         expires: key.expiresAtMs === null ? null : new Date(key.expiresAtMs).toISOString()
       }))
       if (format === 'json') {
-        stdout.write(`${JSON.stringify({ api_keys: keys }, null, 2)}\n`)
+        stdout.write(`${printableJson(JSON.stringify({ api_keys: keys }, null, 2))}\n`)
         return
       }
       const rows = keys.map(key => [

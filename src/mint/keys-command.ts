@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { printableJson } from '../printable.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { CommandError, columns, runSaying } from './account-tools.ts'
 import type { RingKey } from './key-file.ts'
@@ -226,7 +227,7 @@ function listJson(views: readonly KeyView<RingKey>[]): string {
     createdAt: isoFrom(key.createdAtMs),
     signsFrom: isoFrom(key.signsFromMs)
   }))
-  return `${JSON.stringify({ keys }, null, 2)}\n`
+  return `${printableJson(JSON.stringify({ keys }, null, 2))}\n`
 }
 
 function isoFrom(ms: Ms): string {

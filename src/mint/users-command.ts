@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { printable, printableJson } from '../printable.ts'
 import { type AccountCommand, CommandError, columns, fileFrom, runSaying, scopesFrom } from './account-tools.ts'
 import { canonicalName, hasEnded } from './accounts.ts'
 import { readTimeMs } from './accounts-file.ts'
@@ -102,7 +103,7 @@ export async function runUsers(
         else entries.remove(name)
       })
     }
-    io.stderr.write(`tollgate users: ${command} ${name}: done\n`)
+    io.stderr.write(`tollgate users: ${command} ${printable(name)}: done\n`)
   })
 }
 
@@ -128,7 +129,7 @@ function list(
     rehash: isDated(user.password)
   }))
   if (format === 'json') {
-    stdout.write(`${JSON.stringify({ users }, null, 2)}\n`)
+    stdout.write(`${printableJson(JSON.stringify({ users }, null, 2))}\n`)
     return
   }
   const rows = users.map(user => [

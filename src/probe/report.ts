@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { printable } from '../printable.ts'
 import type { Facts } from './facts.ts'
 import { bySeverity, type Finding, type Severity } from './findings.ts'
 
@@ -22,8 +23,7 @@ export function createShow(secrets: readonly string[]): Show {
   const longestFirst = secrets.filter(secret => secret !== '').sort((a, b) => b.length - a.length)
   return (text, max = MAX_WORDS) => {
     const masked = longestFirst.reduce((shown, secret) => shown.replaceAll(secret, MASK), text)
-    // Controls, and what turns the direction of text or breaks its lines (Unicode's Other, Zl and Zp).
-    const plain = masked.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')
+    const plain = printable(masked)
     return plain.length > max ? `${plain.slice(0, max - 1)}…` : plain
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
 import { reportFile } from '../config/report.ts'
+import { printable } from '../printable.ts'
 import type { Ms } from '../time.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import { compare } from './compare.ts'
@@ -99,12 +100,14 @@ export async function runReconcile(argv: readonly string[], out: Out): Promise<0
     const text = (ms: Ms) => new Date(ms).toISOString()
     const report = { ...comparison, from: text(time.fromMs), to: text(time.toMs), thresholdPercent }
     out.stdout.write(REPORTS[format](report))
-    if (format === 'csv') for (const note of comparison.notes) out.stderr.write(`note: ${note}\n`)
+    if (format === 'csv') for (const note of comparison.notes) out.stderr.write(`note: ${printable(note)}\n`)
     return comparison.isOver ? 1 : 0
   } catch (err) {
     if (!(err instanceof UsageError || err instanceof ReadError || err instanceof PrometheusError)) throw err
     const where = err instanceof PrometheusError ? 'Prometheus: ' : ''
-    out.stderr.write(`tollgate usage reconcile: ${where}${err.message}.\n${err instanceof UsageError ? HELP : ''}`)
+    out.stderr.write(
+      `tollgate usage reconcile: ${where}${printable(err.message)}.\n${err instanceof UsageError ? HELP : ''}`
+    )
     return 2
   }
 }

@@ -1,4 +1,5 @@
 import { quoted } from '../export/sink.ts'
+import { csvCell, printable, printableJson } from '../printable.ts'
 import type { Comparison, Row } from './compare.ts'
 
 /** What a report is about. */
@@ -27,14 +28,14 @@ export function reportTable({ rows, notes, isOver, from, to, thresholdPercent }:
       .trimEnd()
   )
   const end = isOver ? `MORE than ${thresholdPercent} % apart` : `no more than ${thresholdPercent} % apart`
-  return `${lines.join('\n')}\n${notes.map(note => `note: ${note}\n`).join('')}${from} to ${to}: ${end}\n`
+  return `${lines.join('\n')}\n${notes.map(note => `note: ${printable(note)}\n`).join('')}${from} to ${to}: ${end}\n`
 }
 
 /** For spreadsheets: RFC 4180, and no text that one of them would take for a formula. */
 export function reportCsv({ rows }: ReportInit): string {
   const lines = rows.map(row =>
     [
-      csvText(nameOf(row)),
+      csvCell(nameOf(row)),
       row.tokens,
       plain(row.ledger),
       plain(row.engines),
@@ -49,7 +50,8 @@ export function reportCsv({ rows }: ReportInit): string {
 /** For programs. */
 export function reportJson(report: ReportInit): string {
   const { from, to, thresholdPercent, isOver, rows, notes } = report
-  return `${JSON.stringify({ from, to, threshold_percent: thresholdPercent, ok: !isOver, rows: rows.map(jsonRow), notes }, null, 2)}\n`
+  const facts = { from, to, threshold_percent: thresholdPercent, ok: !isOver, rows: rows.map(jsonRow), notes }
+  return `${printableJson(JSON.stringify(facts, null, 2))}\n`
 }
 
 function jsonRow({ model, tokens, ledger, engines, difference, driftPercent, isOver }: Row): object {
@@ -64,9 +66,4 @@ function nameOf({ model }: Row): string {
 /** All digits, and no more than are meant: counters are floating point. */
 function plain(value: number): string {
   return Number.isInteger(value) ? BigInt(value).toString() : value.toFixed(1)
-}
-
-function csvText(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -24,6 +24,17 @@ t.test('lines are appended in order, each whole, and all of them are there after
   )
 })
 
+t.test('what a caller chose is escaped in the line: no terminal obeys it, no reader ends the line there', async t => {
+  const file = `${t.testdir()}/audit.log`
+  const sink = openAuditSink(file, quiet(t))
+  const model = 'a\u009b2J\u202eb\u2028c\u007f\u0085'
+  sink.write({ model })
+  await sink.close()
+  const line = readFileSync(file, 'utf8')
+  t.equal(line, '{"model":"a\\u009b2J\\u202eb\\u2028c\\u007f\\u0085"}\n')
+  t.strictSame(JSON.parse(line), { model })
+})
+
 t.test('the folder of the log is made when it is missing', async t => {
   const file = `${t.testdir()}/deep/er/audit.log`
   const sink = openAuditSink(file, quiet(t))

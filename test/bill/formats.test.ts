@@ -1,8 +1,9 @@
 import t from 'tap'
-import { formatCsv, formatJson, formatTable, plain } from '../../src/bill/formats.ts'
+import { formatCsv, formatJson, formatTable } from '../../src/bill/formats.ts'
 import { ATOMS } from '../../src/bill/money.ts'
 import { COLUMNS, type Column, type Sums } from '../../src/bill/records.ts'
 import type { Report, Row } from '../../src/bill/report.ts'
+import { printable } from '../../src/printable.ts'
 
 const row = (labels: readonly string[], sums: Partial<Record<Column, bigint>> = {}, more: Partial<Row> = {}): Row => ({
   labels,
@@ -22,7 +23,7 @@ t.test('nothing that a spreadsheet would run stands in a cell', async t => {
   const evil = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', ' =1', '\r=1', '＝1', '\u200b=1']
   const lines = csv(reportOf(evil.map(sub => row([sub]))))
   for (const [index, sub] of evil.entries())
-    t.ok(formatCsv({ report: reportOf([row([sub])]), ...money }).includes(`"'${sub}`), lines[index] ?? '')
+    t.ok(formatCsv({ report: reportOf([row([sub])]), ...money }).includes(`"'${printable(sub)}`), lines[index] ?? '')
   t.match(csv(reportOf([row(['u-1'])]))[1], /^u-1,/)
   t.match(csv(reportOf([row(['a "b", c'])]))[1], /^"a ""b"", c",/)
 })
@@ -75,7 +76,6 @@ total         1       0      7       0  184.500     14.2 %         1  1.00
 })
 
 t.test('what a terminal would obey does not reach it', async t => {
-  t.equal(plain('a\u001b[2Jb\u202ec\n'), 'a\ufffd[2Jb\ufffdc\ufffd')
   const table = formatTable({ report: reportOf([row(['\u001b]0;x\u0007']), row([''])]), ...money })
   t.notOk(table.includes('\u001b'))
   t.match(table, /\(none\)/)

@@ -51,6 +51,17 @@ t.test('keys are listed without what opens anything, and revoked by their id', a
   t.match(await run('revoke', id), { code: 1, err: /there is no key/ })
 })
 
+t.test('what a terminal would obey is escaped in what is listed', async t => {
+  const { run } = scene(t)
+  const odd = 'ci\u009b2J\u202e\u2028'
+  await run('create', '--team', `red${odd}`, '--sub', odd, '--scope', 'a', '--role', odd)
+  for (const format of ['text', 'json']) {
+    const { out } = await run('list', '--format', format)
+    t.notMatch(out.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u, format)
+    t.match(out, /ci\\u009b2J\\u202e\\u2028/, format)
+  }
+})
+
 t.test('mistakes are named, and nothing is made', async t => {
   const { run } = scene(t)
   const create = ['create', '--team', 'red', '--sub', 'ci', '--scope', 'a']

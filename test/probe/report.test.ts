@@ -8,7 +8,7 @@ const at = { pool: 'p', target: 'http://gpu1:8000' }
 
 t.test('secrets are masked, the longer first, and controls become one harmless character', async t => {
   t.equal(show('a key-1-longer b key-1'), 'a •••• b ••••')
-  t.equal(show('a\u001b[31m\r\nb\u0085\u202e\u2028'), 'a\ufffd[31m\ufffd\ufffdb\ufffd\ufffd\ufffd')
+  t.equal(show('a\u001b[31m\r\nb\u0085\u202e\u2028'), 'a\\u001b[31m\\u000d\\u000ab\\u0085\\u202e\\u2028')
   t.equal(show('模型 é 😀'), '模型 é 😀')
   t.equal(show('x'.repeat(20), 10), `${'x'.repeat(9)}…`)
   t.equal(show(`${'x'.repeat(6)}key-1`, 10), 'xxxxxx••••', 'no half of a secret is left at the cut')
@@ -16,7 +16,7 @@ t.test('secrets are masked, the longer first, and controls become one harmless c
 
 t.test('every text of a finding is cleaned', async t => {
   const one = finding(at, 'P301', { message: 'key-1\u0007', hint: 'key-1', routes: ['GET /key-1'], models: ['key-1'] })
-  t.notMatch(JSON.stringify(shown(one, show)), /key-1|\\u0007/)
+  t.notMatch(JSON.stringify(shown(one, show)), /key-1|[^\\]\\u0007/)
 })
 
 t.test('a person reads a line per finding, long lists cut; a program gets the whole list', async t => {
