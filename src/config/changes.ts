@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { maskedUrl } from '../masked-url.ts'
 import { type Path, pathText } from './faults.ts'
 
 /** One value that differs between two configurations. */
@@ -61,7 +62,7 @@ export function saltedMask(salt: string): Mask {
   return secret => `${MASK}${createHmac('sha256', salt).update(String(secret)).digest('hex').slice(0, 8)}`
 }
 
-/** A configuration with its secrets masked. */
+/** A configuration with its secrets masked, what stands in URLs as user or query among them. */
 export function masked(
   value: unknown,
   isSecret: (path: Path) => boolean,
@@ -74,7 +75,8 @@ export function masked(
       Object.entries(value).map(([name, item]) => [name, masked(item, isSecret, mask, [...path, name])])
     )
   }
-  return isSecret(path) ? mask(value) : value
+  if (isSecret(path)) return mask(value)
+  return typeof value === 'string' ? maskedUrl(value, mask) : value
 }
 
 /** `teams.red.pool "a" → "b"`, with what it needs. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Finding } from './faults.ts'
+import { type Finding, nameShown } from './faults.ts'
 import { error, type Loose, mapOf, warning } from './loose.ts'
 
 /** The file of revocations is there; what operators revoke outlives a restart somewhere. */
@@ -10,7 +10,7 @@ export function checkRevocation(root: Loose, file: string): Finding[] {
   const findings: Finding[] = []
   if (typeof named === 'string' && !existsSync(resolve(dirname(file), named))) {
     const hint = '"revocations: []" in it revokes nothing'
-    findings.push(error('E340', ['revocation', 'file'], `the file ${named} does not exist`, hint))
+    findings.push(error('E340', ['revocation', 'file'], `the file ${nameShown(named)} does not exist`, hint))
   }
   if (keep === undefined && mapOf(root.store).url === undefined) {
     const what = 'what tollgate revoke has taken back is forgotten at a restart: name revocation.keep'

@@ -1,4 +1,5 @@
 import { OWN_NAME } from '../authenticate/options.ts'
+import { PriceFileSchema } from '../bill/options.ts'
 import { accountsReport, loadApiKeys, loadUsers } from './accounts.ts'
 import { type LoadResult, loadConfig } from './load.ts'
 import { loadPrices, type PricesResult } from './prices.ts'
@@ -40,9 +41,9 @@ export function runCheck({ file, format, env, stdout, stderr, color }: CheckInit
   } else {
     const out = result.text === null ? stderr : stdout
     out.write(reportText(result, { color }))
-    if (prices !== null) out.write(reportText({ ...prices, secrets: [] }, { color }))
+    if (prices !== null) out.write(reportText({ ...prices, secrets: [] }, { color, schema: PriceFileSchema }))
     for (const file of accounts) out.write(accountsReport(file, { color }))
-    if (revocations?.ok === false) out.write(reportText({ ...revocations, secrets: [] }, { color }))
+    if (revocations?.ok === false) out.write(reportText({ ...revocations, text: null, secrets: [] }, { color }))
   }
   if (!isFine) return result.text === null ? 2 : 1
   if (format === 'text' && result.ok) {

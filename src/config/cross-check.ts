@@ -7,7 +7,7 @@ import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } f
 import { checkLedger, checkSinks } from './check-metering.ts'
 import { checkMint, checkMintKeys } from './check-mint.ts'
 import { checkRevocation } from './check-revocation.ts'
-import { type Finding, type Path, suggest } from './faults.ts'
+import { type Finding, nameShown, type Path, suggest } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
 const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
@@ -186,7 +186,7 @@ function unknownPool(root: Loose, name: string, path: Path): Finding[] {
 function checkFiles(root: Loose, file: string): Finding[] {
   const missing = namedFiles(root).filter(([, text]) => !existsSync(resolve(dirname(file), text)))
   return [
-    ...missing.map(([path, text]) => error('E311', path, `the file ${text} does not exist`)),
+    ...missing.map(([path, text]) => error('E311', path, `the file ${nameShown(text)} does not exist`)),
     ...eachTarget(root).flatMap(([path, { cert, key }]) =>
       (cert === undefined) === (key === undefined)
         ? []

@@ -7,10 +7,20 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  visit,
   type YAMLError
 } from 'yaml'
 import type { Fault, Finding, Path } from './faults.ts'
 import { pathText } from './faults.ts'
+import { yamlFault } from './yaml-faults.ts'
+
+/** A name of a map, or a scalar that is a value. `to` is one after its last character. */
+export interface TextSpan {
+  readonly is: 'name' | 'value'
+  readonly path: Path
+  readonly from: number
+  readonly to: number
+}
 
 /** A parsed file that knows where everything stands. */
 export interface ConfigDocument {
@@ -19,6 +29,8 @@ export interface ConfigDocument {
   readonly faults: readonly Fault[]
   /** The plain value, with scalars replaced by `value`. */
   toValue(): unknown
+  /** Where every name and every value stands in the text. */
+  spans(): readonly TextSpan[]
   /** Every scalar that is a value, with its path. */
   scalars(): readonly { path: Path; value: unknown; set(value: string): void }[]
   /** Puts a finding in its place. */
@@ -44,13 +56,17 @@ export function parseDocument(text: string, file: string): ConfigDocument {
     }
   }
   const textFault = (err: YAMLError): Fault =>
-    faultAt(err.pos[0], err.pos[1], { severity: 'error', code: 'E101', path: '', message: wordsOf(err) })
+    faultAt(err.pos[0], err.pos[1], { severity: 'error', code: 'E101', path: '', message: yamlFault(err.code) })
 
   const faults = (document === undefined ? [] : [...document.errors, ...document.warnings]).map(textFault)
   for (const key of oddKeys(root)) {
     const { from, to } = spanOf(key) ?? { from: 0, to: 1 }
-    const message = `the key ${text.slice(from, to)} is no text to YAML and would change`
+    const message = 'this key is no text to YAML and would change'
     faults.push(faultAt(from, to, { severity: 'error', code: 'E105', path: '', message, hint: 'quote it' }))
+  }
+  for (const { from, to } of document === undefined ? [] : brokenAliases(document)) {
+    const message = 'a value that begins with * is an alias to YAML, and nothing above has this name'
+    faults.push(faultAt(from, to, { severity: 'error', code: 'E104', path: '', message, hint: 'quote it' }))
   }
   if (second !== undefined) {
     const from = second.range?.[0] ?? 0
@@ -61,15 +77,23 @@ export function parseDocument(text: string, file: string): ConfigDocument {
   return {
     root,
     faults,
-    toValue: () => document?.toJS({ maxAliasCount: 100 }),
+    toValue() {
+      try {
+        return document?.toJS({ maxAliasCount: 100 })
+      } catch {
+        // Whatever the parser has to say of it, it says with the text.
+        throw new Error('the file has too many aliases, or aliases in a circle')
+      }
+    },
+    spans: () => spansOf(root, []),
     scalars: () => (root === null ? [] : scalarsOf(root, [])),
     place(finding) {
       const { from, to } = rangeOf(root, finding)
-      const { severity = 'error', code, path, message, hint } = finding
+      const { severity = 'error', code, path, message, hint, hidesName } = finding
       return faultAt(from, to, {
         severity,
         code,
-        path: pathText(path),
+        path: pathText(hidesName === true ? path.slice(0, -1) : path),
         message,
         ...(hint === undefined ? {} : { hint })
       })
@@ -87,10 +111,15 @@ function oddKeys(node: Node | null): Node[] {
   })
 }
 
-function wordsOf(err: YAMLError): string {
-  if (err.code === 'DUPLICATE_KEY') return 'this key stands twice in the same place'
-  if (err.code === 'TAB_AS_INDENT') return 'a tab indents this line; YAML wants spaces'
-  return err.message.split('\n')[0] ?? err.code
+/** Aliases of what no anchor above them names. */
+function brokenAliases(document: Document): { from: number; to: number }[] {
+  const found: { from: number; to: number }[] = []
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) === undefined) found.push(spanOf(alias) ?? { from: 0, to: 1 })
+    }
+  })
+  return found
 }
 
 function lineEnd(text: string, from: number): number {
@@ -115,6 +144,22 @@ function scalarsOf(node: Node | null, path: Path): { path: Path; value: unknown;
       }
     }
   ]
+}
+
+function spansOf(node: Node | null, path: Path): TextSpan[] {
+  if (isMap(node)) {
+    return node.items.flatMap(pair => {
+      const at = [...path, keyText(pair.key)]
+      const name = isScalar(pair.key) ? spanOf(pair.key) : null
+      return [
+        ...(name === null ? [] : [{ is: 'name' as const, path: at, ...name }]),
+        ...spansOf(pair.value as Node | null, at)
+      ]
+    })
+  }
+  if (isSeq(node)) return node.items.flatMap((item, index) => spansOf(item as Node | null, [...path, index]))
+  const value = isScalar(node) ? spanOf(node) : null
+  return value === null ? [] : [{ is: 'value', path, ...value }]
 }
 
 /** The nearest thing in the text to what a finding is about. */

@@ -25,6 +25,8 @@ export interface Finding {
   readonly at: 'key' | 'value'
   readonly message: string
   readonly hint?: string
+  /** The last name of the path may be a secret that YAML took for a name: it is not shown. */
+  readonly hidesName?: true
 }
 
 /** A way into the file: names and indexes. */
@@ -36,6 +38,16 @@ export function pathText(path: Path): string {
     (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
     ''
   )
+}
+
+/**
+ * The name of a file or a variable out of a configuration, for a message. A text that may be a secret, or a key that was put
+ * where its file is named, is not shown: the place of the fault tells where it stands.
+ */
+export function nameShown(text: string): string {
+  return /^[\w./~@+ -]{1,200}$/.test(text) && (/[./]/.test(text) || /^[A-Z][A-Z0-9_]*$/.test(text))
+    ? text
+    : '(not shown)'
 }
 
 /** `did you mean "x"?` for the nearest of the words, or undefined when none is near. */

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ConfigDocument } from './document.ts'
-import type { Finding, Path } from './faults.ts'
+import { type Finding, nameShown, type Path } from './faults.ts'
 
 const REFERENCE = /^\$\{(env|file):([^}]+)\}$/
 
@@ -64,13 +64,15 @@ export function interpolate(
       secrets.push(trimmed)
       if (kind === 'file' && (statSync(resolve(dirname(init.file), name)).mode & 0o004) !== 0) {
         findings.push({
-          ...finding('W402', `every user of the machine can read ${name}`, 'chmod o-r'),
+          ...finding('W402', `every user of the machine can read ${nameShown(name)}`, 'chmod o-r'),
           severity: 'warning'
         })
       }
     } catch (err) {
       set('')
-      findings.push(finding('E204', `${kind === 'env' ? 'the variable' : 'the file'} ${name} ${reasonOf(err)}`))
+      findings.push(
+        finding('E204', `${kind === 'env' ? 'the variable' : 'the file'} ${nameShown(name)} ${reasonOf(err)}`)
+      )
     }
   }
   return { findings, secrets, files }

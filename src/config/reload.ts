@@ -4,7 +4,7 @@ import type { Ms, NowMs } from '../time.ts'
 import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
 import type { Fault } from './faults.ts'
 import { type Config, type Loaded, loadConfig } from './load.ts'
-import { reportText } from './report.ts'
+import { reportFile } from './report.ts'
 import { isSecretPath } from './shape.ts'
 
 /** What became of an attempt to load the configuration anew. */
@@ -66,7 +66,7 @@ export function createReloader(init: ReloaderInit): Reloader {
     // Also when it is faulty: it is told once, not with every look.
     seen = digestOf(next.files)
     before = seen
-    if (!next.ok) return fail(why, next.faults, reportText(next, { color: false }))
+    if (!next.ok) return fail(why, next.faults, reportFile(file, next))
     const changes = changesBetween(running.yaml, next.yaml, isSecretPath)
     try {
       follow(next.config)

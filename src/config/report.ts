@@ -1,34 +1,38 @@
 import { styleText } from 'node:util'
+import { printable, printableJson } from '../printable.ts'
 import type { Fault } from './faults.ts'
 import type { LoadResult } from './load.ts'
+import { isHarmless } from './shape.ts'
+import { type ShowLine, showLines } from './shown-line.ts'
 
 /** How a report is written. */
 export interface ReportStyle {
   readonly color: boolean
+  /** The schema of the file, that of the configuration unless given: it tells what of a line is known to be no secret. */
+  readonly schema?: object
 }
 
 const MASK = '••••'
 
 /**
- * Writes faults for a person: place, code, words, the line with a caret under the part at fault, and advice.
- * A secret that stands in a line is masked.
+ * Writes faults for a person: place, code, words, what of the line is known to be no secret, with a caret under the part at
+ * fault, and advice. Without the text it shows no line: for logs, and for files whose lines are secrets.
  */
 export function reportText(result: Pick<LoadResult, 'faults' | 'text' | 'secrets'>, style: ReportStyle): string {
-  const { faults, secrets } = result
+  const { faults, text, secrets } = result
   if (faults.length === 0) return ''
-  const lines = (result.text ?? '').split('\n')
-  const blocks = faults.map(fault => block(fault, lines[fault.line - 1] ?? '', secrets, style))
-  return `${blocks.join('')}${countText(faults)}\n`
+  const showLine = text === null ? () => null : showLines(text, ({ path, is }) => isHarmless(path, is, style.schema))
+  return `${faults.map(fault => block(fault, showLine, secrets, style)).join('')}${countText(faults)}\n`
 }
 
 /** Writes faults for a program: one JSON document. */
 export function reportJson(file: string, result: Pick<LoadResult, 'ok' | 'faults'>): string {
-  return `${JSON.stringify({ file, ok: result.ok, faults: result.faults }, null, 2)}\n`
+  return `${printableJson(JSON.stringify({ file, ok: result.ok, faults: result.faults }, null, 2))}\n`
 }
 
-/** The report that commands print before they begin: faults and warnings, or nothing. */
+/** What is told before something begins, faults and warnings, or nothing: it may go to a log, so that it shows no line. */
 export function reportFile(_file: string, result: LoadResult): string {
-  return reportText(result, { color: false })
+  return reportText({ ...result, text: null }, { color: false })
 }
 
 /** `3 problems (2 errors, 1 warning)` */
@@ -39,18 +43,20 @@ export function countText(faults: readonly Fault[]): string {
   return `${count(faults.length, 'problem')} (${count(errors, 'error')}, ${count(warnings, 'warning')})`
 }
 
-function block(fault: Fault, line: string, secrets: readonly string[], { color }: ReportStyle): string {
+function block(fault: Fault, showLine: ShowLine, secrets: readonly string[], { color }: ReportStyle): string {
   const paint = (format: Parameters<typeof styleText>[0], text: string) =>
     color ? styleText(format, text, { validateStream: false }) : text
   const severity = paint(fault.severity === 'error' ? 'red' : 'yellow', fault.severity)
-  const head = `${fault.file}:${fault.line}:${fault.column} ${severity} ${fault.code} ${mask(fault.message, secrets)}\n`
-  const hint = fault.hint === undefined ? '' : mask(fault.hint, secrets)
-  if (line.trim() === '') return hint === '' ? head : `${head}      = ${hint}\n`
+  const place = `${printable(fault.file)}:${fault.line}:${fault.column}`
+  const head = `${place} ${severity} ${fault.code} ${printable(mask(fault.message, secrets))}\n`
+  const hint = fault.hint === undefined ? '' : printable(mask(fault.hint, secrets))
+  const line = showLine(fault.line)
+  if (line === null || line.trim() === '') return hint === '' ? head : `${head}      = ${hint}\n`
 
   const gutter = String(fault.line).padStart(5)
-  const shown = mask(line, secrets)
-  // Where a secret was masked, columns no longer tell.
-  const isExact = shown === line
+  const shown = printable(mask(line, secrets))
+  // Where something is hidden, columns no longer tell.
+  const isExact = shown === line && !shown.includes(MASK)
   const carets = paint(
     'red',
     isExact

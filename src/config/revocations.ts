@@ -82,7 +82,7 @@ export function loadRevocations(file: string, issuers: Issuers): RevocationsResu
 function failed(faults: readonly Fault[], text: string | null): RevocationsResult {
   // A file full of faults is not told of line by line.
   const shown = faults.slice(0, 20)
-  return { ok: false, faults, text, report: reportText({ faults: shown, text, secrets: [] }, { color: false }) }
+  return { ok: false, faults, text, report: reportText({ faults: shown, text: null, secrets: [] }, { color: false }) }
 }
 
 function checkEntries(value: unknown, issuers: Issuers): Finding[] {

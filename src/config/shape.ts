@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { maskedUrl } from '../masked-url.ts'
 import { inNetworks } from '../networks.ts'
 import { type Finding, type Path, pathText, suggest } from './faults.ts'
 import { FileSchema } from './schema.ts'
@@ -24,6 +25,21 @@ export function checkShape(value: unknown, schema: object = FileSchema): readonl
 /** True where the schema marks a secret. */
 export function isSecretPath(path: Path): boolean {
   return schemasAt(FileSchema as unknown as Schema, path).some(schema => schema.secret === true)
+}
+
+/** What a key is called that holds a secret, or the file of one: what stands there may be the secret itself. */
+const SECRET_NAME = /(?:^|_)(?:key|secret|token|password)$/
+const MAPS_AND_LISTS: readonly unknown[] = ['object', 'array']
+
+/**
+ * True where the schema, the configuration's unless given, knows a name; for a value, where it wants a single one that is no
+ * secret.
+ */
+export function isHarmless(path: Path, is: 'name' | 'value', schema: object = FileSchema): boolean {
+  const found = schemasAt(schema as Schema, path)
+  if (is === 'name') return found.length > 0
+  const isSecret = found.some(one => one.secret === true) || SECRET_NAME.test(String(path.at(-1)))
+  return !isSecret && found.some(one => !MAPS_AND_LISTS.includes(one.type))
 }
 
 /** What a schema comes to is the same each time, and takes longer than the rest of a reload. */
@@ -89,13 +105,17 @@ function findingFrom(error: ErrorObject, root: unknown): Finding {
     case 'additionalProperties': {
       const key = String(error.params.additionalProperty)
       const known = Object.keys((schema.properties ?? {}) as object)
-      const message = `unknown key "${key}"${where === '' ? '' : ` in ${where}`}`
+      const near = suggest(key, known)
+      // Between braces, 'token:secret' without a space is one name.
+      const isShown = near !== undefined || /^[A-Za-z_-]{1,40}$/.test(key)
+      const message = `unknown key${isShown ? ` "${key}"` : ''}${where === '' ? '' : ` in ${where}`}`
       return {
         code: 'E201',
         path: [...path, key],
         at: 'key',
         message,
-        hint: suggest(key, known) ?? `known keys: ${known.join(', ')}`
+        hint: near ?? `known keys: ${known.join(', ')}`,
+        ...(isShown ? {} : { hidesName: true as const })
       }
     }
     case 'required': {
@@ -136,9 +156,11 @@ function expectedOf(schema: Schema, error: ErrorObject): string {
   return KINDS[String(schema.type)] ?? 'something else'
 }
 
-/** Shows a value that is no secret, shortly. */
+/** Shows a value that is no secret, shortly. What is below a map or a list may be one. */
 function shown(data: unknown): string {
-  return typeof data === 'string' ? `"${data.slice(0, 40)}"` : (JSON.stringify(data)?.slice(0, 40) ?? 'missing')
+  if (typeof data === 'string') return `"${maskedUrl(data).slice(0, 40)}"`
+  if (typeof data === 'object' && data !== null) return Array.isArray(data) ? 'a list' : 'a map of keys'
+  return JSON.stringify(data) ?? 'missing'
 }
 
 /** Ajv's JSON pointer, with the indexes of lists as numbers. */
