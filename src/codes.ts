@@ -136,6 +136,7 @@ export const CODES = {
     message: 'The body must be JSON in UTF-8, or a form where a file is sent, and not encoded.'
   },
   TOLLGATE_INSPECT_SIZE: { ...bad, status: 413, code: 'request_too_large', message: 'The body is too large.' },
+  TOLLGATE_INSPECT_CHUNKS: { ...request, message: 'The body comes in too many short chunks. Send longer ones.' },
   TOLLGATE_INSPECT_OVERLOADED: { ...overloaded, message: 'The gate holds as many bodies as it can.' },
   TOLLGATE_INSPECT_JSON: { ...request, message: 'The body is not a JSON object in UTF-8.' },
   TOLLGATE_INSPECT_FORM: { ...request, message: 'The body is not a form that can be read.' },

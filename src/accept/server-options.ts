@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import type { Ms } from '../time.ts'
+import { CoalescedRequest } from './coalesced-request.ts'
 
 /** Time limits of a caller's connection. */
 export interface ConnectionLimits {
@@ -78,6 +79,7 @@ export function serverOptions(init: {
       headersTimeout: limits.headersMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: 16 * 1024,
+      IncomingMessage: CoalescedRequest,
       insecureHTTPParser: false,
       requireHostHeader: false,
       joinDuplicateHeaders: false,

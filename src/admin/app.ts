@@ -1,4 +1,5 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
+import { CoalescedRequest } from '../accept/coalesced-request.ts'
 import { type BanDesk, banRoutes } from './bans.ts'
 import { hasToken, isOperator } from './guard.ts'
 import { type RevocationDesk, revocationRoutes } from './revocations.ts'
@@ -47,7 +48,8 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    forceCloseConnections: true
+    forceCloseConnections: true,
+    http: { IncomingMessage: CoalescedRequest }
   })
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
+import { ByteCollector } from '../byte-collector.ts'
 import { inNetworks } from '../networks.ts'
 import type { Ms } from '../time.ts'
 import type { IssuerOptions } from './options.ts'
@@ -154,15 +155,13 @@ async function readJson(response: Response): Promise<unknown> {
     await response.body?.cancel()
     throw new Error(`status ${response.status}`)
   }
-  const pieces: Uint8Array[] = []
-  let bytes = 0
+  const text = new ByteCollector()
   for await (const piece of response.body ?? []) {
-    bytes += piece.length
     // Leaving the loop cancels the rest.
-    if (bytes > MAX_BYTES) throw new Error('the answer is too long')
-    pieces.push(piece)
+    if (text.length + piece.length > MAX_BYTES) throw new Error('the answer is too long')
+    text.add(piece)
   }
-  return JSON.parse(Buffer.concat(pieces).toString('utf8'))
+  return JSON.parse(text.take().toString('utf8'))
 }
 
 /** Within bounds: a publisher may neither be hammered nor freeze its keys. */

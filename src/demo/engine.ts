@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { parseArgs } from 'node:util'
+import { ByteCollector } from '../byte-collector.ts'
 import { embeddingOf, wordsFor } from './answers.ts'
 
 /**
@@ -29,14 +30,12 @@ function sendError(response: ServerResponse, status: number, message: string): v
 }
 
 async function readJson(request: IncomingMessage): Promise<Asked> {
-  const pieces: Buffer[] = []
-  let bytes = 0
+  const body = new ByteCollector()
   for await (const piece of request as AsyncIterable<Buffer>) {
-    bytes += piece.length
-    if (bytes > MAX_BODY_BYTES) throw new Error('too long')
-    pieces.push(piece)
+    if (body.length + piece.length > MAX_BODY_BYTES) throw new Error('too long')
+    body.add(piece)
   }
-  return JSON.parse(Buffer.concat(pieces).toString('utf8')) as Asked
+  return JSON.parse(body.take().toString('utf8')) as Asked
 }
 
 function complete(asked: Asked, isChat: boolean, response: ServerResponse): void {

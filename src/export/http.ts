@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { ByteCollector } from '../byte-collector.ts'
 import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
 
@@ -72,20 +73,18 @@ export function createHttp({ url, token, ca, timeoutMs, maxBytes }: HttpInit) {
 }
 
 async function read(response: IncomingMessage, maxBytes: Bytes): Promise<HttpReply> {
-  const pieces: Buffer[] = []
-  let bytes = 0
+  const text = new ByteCollector()
   let isCut = false
   for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length
-    if (bytes > maxBytes) {
+    if (text.length + piece.length > maxBytes) {
       // Leaving the loop ends the connection.
       isCut = true
       break
     }
-    pieces.push(piece)
+    text.add(piece)
   }
   const retryAfter = response.headers['retry-after'] ?? null
-  return { status: response.statusCode ?? 0, retryAfter, body: Buffer.concat(pieces).toString('utf8'), isCut }
+  return { status: response.statusCode ?? 0, retryAfter, body: text.take().toString('utf8'), isCut }
 }
 
 /** The code of what went wrong with a connection. */

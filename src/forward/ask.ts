@@ -1,3 +1,4 @@
+import { ByteCollector } from '../byte-collector.ts'
 import type { Ms } from '../time.ts'
 import type { Connections } from './connections.ts'
 
@@ -26,15 +27,13 @@ export async function askEngine(connections: Connections, path: string, timeoutM
       path,
       headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }
     })
-    const pieces: Buffer[] = []
-    let bytes = 0
+    const text = new ByteCollector()
     for await (const piece of body as AsyncIterable<Buffer>) {
-      bytes += piece.length
-      if (bytes > MAX_BYTES) throw new Error('the answer is too long')
-      pieces.push(piece)
+      if (text.length + piece.length > MAX_BYTES) throw new Error('the answer is too long')
+      text.add(piece)
     }
     isWhole = true
-    return { status, body: Buffer.concat(pieces).toString('utf8') }
+    return { status, body: text.take().toString('utf8') }
   } finally {
     clearTimeout(clock)
     if (isWhole) connections.giveBack(connection)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
+import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import type { Bytes } from '../units.ts'
 import { tlsOf } from './connections.ts'
@@ -70,12 +71,10 @@ export function dial(init: DialInit): WebSocket {
 }
 
 async function readShort(response: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = []
-  let bytes = 0
+  const text = new ByteCollector()
   for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length
-    if (bytes > MAX_ERROR_BYTES) return ''
-    pieces.push(piece)
+    if (text.length + piece.length > MAX_ERROR_BYTES) return ''
+    text.add(piece)
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return text.take().toString('utf8')
 }

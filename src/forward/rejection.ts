@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ByteCollector } from '../byte-collector.ts'
 import { CODES } from '../codes.ts'
 import { type EngineSaid, GateError } from '../errors.ts'
 import type { FailurePoint } from './failures.ts'
@@ -32,8 +33,7 @@ export function unfitFrom(status: number, headers: IncomingHttpHeaders, at: Fail
 export interface Rejection {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  readonly pieces: Buffer[]
-  bytes: number
+  readonly text: ByteCollector
 }
 
 /**

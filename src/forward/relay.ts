@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
@@ -114,7 +115,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     }
     if (status >= 400) {
       this.#state = 'rejecting'
-      this.#rejection = { status, headers, pieces: [], bytes: 0 }
+      this.#rejection = { status, headers, text: new ByteCollector() }
       this.#clocks.awaitPiece()
       return
     }
@@ -197,16 +198,15 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   #gather(chunk: Buffer): void {
     const rejection = this.#rejection
-    if (rejection === null) return
-    rejection.bytes += chunk.length
-    rejection.pieces.push(chunk)
+    rejection?.text.add(chunk)
+    if (rejection === null || rejection.text.length <= MAX_ERROR_BYTES) return
     // What is too long to be a sentence is not waited for.
-    if (rejection.bytes > MAX_ERROR_BYTES) this.#fail(this.#readRejection({ ...rejection, pieces: [] }))
+    this.#fail(this.#readRejection({ ...rejection, text: new ByteCollector() }))
   }
 
-  #readRejection({ status, headers, pieces }: Rejection): GateError {
+  #readRejection({ status, headers, text }: Rejection): GateError {
     const { engine } = this.#init.exchange.target
-    return rejectionFrom(status, headers, Buffer.concat(pieces).toString('utf8'), { ...this.#point(), engine })
+    return rejectionFrom(status, headers, text.take().toString('utf8'), { ...this.#point(), engine })
   }
 
   /** Says in a silent stream that it is still one. A comment is no event: client libraries pass over it. */

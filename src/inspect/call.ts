@@ -3,7 +3,7 @@ import type { Call, Content, Form } from '../exchange.ts'
 import { isBodiless } from './content.ts'
 import type { Endpoint, Found } from './endpoints.ts'
 import { isTextOnly } from './multimodal.ts'
-import { readObject } from './object.ts'
+import { type ReadContent, readObject } from './object.ts'
 
 /** What a model may be called. */
 export const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
@@ -11,7 +11,7 @@ export const MODEL = /^[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?$/
 /** A call, and the body that it was read from. */
 export interface ReadCall {
   readonly call: Call
-  readonly content: Content | null
+  readonly content: ReadContent | null
 }
 
 /**

@@ -1,5 +1,6 @@
 import { GateError } from '../errors.ts'
 import type { Span } from '../exchange.ts'
+import type { Bytes } from '../units.ts'
 
 /** JSON deeper than this is refused: Python's parser in the engines gives up on what JavaScript's still reads. */
 export const MAX_DEPTH = 64
@@ -11,6 +12,18 @@ const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const COMMA = 0x2c
+
+/** What V8 takes for each bracket and each comma of a text when it has parsed it, besides what its strings take. */
+const BRACKET_BYTES: Bytes = 48
+const COMMA_BYTES: Bytes = 16
+
+/** What is found in a text before it is parsed. */
+export interface Scan {
+  /** The members of the outermost object, in the order of the text. */
+  readonly members: Map<string, Span>
+  /** What the parsed values take of memory besides the bytes of the text: about, and up to 22 times as much. */
+  readonly parsedBytes: Bytes
+}
 
 /** A string that goes on for longer than this is skipped by a search for its end. */
 const NEAR_BYTES = 64
@@ -28,7 +41,7 @@ const NEAR_BYTES = 64
  * @throws TOLLGATE_INSPECT_DUPLICATE with `param`, the name that stands twice (RFC 8259 section 4)
  * @throws TOLLGATE_INSPECT_DEPTH
  */
-export function scanMembers(bytes: Buffer): Map<string, Span> {
+export function scanMembers(bytes: Buffer): Scan {
   const members = new Map<string, Span>()
   const names = new Names()
   let at = skipSpace(bytes, 0)
@@ -37,7 +50,7 @@ export function scanMembers(bytes: Buffer): Map<string, Span> {
   for (;;) {
     at = skipSpace(bytes, at)
     // An empty object, or the end of the last member.
-    if (at >= bytes.length || bytes[at] === CLOSE_BRACE) return members
+    if (at >= bytes.length || bytes[at] === CLOSE_BRACE) return { members, parsedBytes: names.parsedBytes }
     const nameAt = at
     const nameEnd = endOfString(bytes, at)
     const name = readName(bytes, at, nameEnd)
@@ -129,6 +142,7 @@ function endOfValue(bytes: Buffer, start: number, names: Names): number {
         isName = false
         break
       case COMMA:
+        names.parsedBytes += COMMA_BYTES
         if (depth === 1) return trimEnd(bytes, i)
         isName = names.isObject(depth)
         break
@@ -143,8 +157,10 @@ const FEW = 12
 /** The names of the objects that are open, one level below the other. Its lists are used again and again. */
 class Names {
   readonly #levels: { isObject: boolean; few: string[]; many: Set<string> | null }[] = []
+  parsedBytes: Bytes = 0
 
   open(depth: number, isObject: boolean): void {
+    this.parsedBytes += BRACKET_BYTES
     const level = this.#levels[depth]
     if (level === undefined) {
       this.#levels[depth] = { isObject, few: [], many: null }

@@ -1,8 +1,14 @@
 import { GateError } from '../errors.ts'
 import type { Content } from '../exchange.ts'
+import type { Bytes } from '../units.ts'
 import { scanMembers } from './json-scan.ts'
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** An object that was read, and the memory that its values take besides its bytes: an estimate. */
+export interface ReadContent extends Content {
+  readonly parsedBytes: Bytes
+}
 
 /**
  * Reads a JSON object so that it has one reading: UTF-8 alone, no name twice, no deep nesting, no infinite number.
@@ -11,13 +17,13 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * @throws TOLLGATE_INSPECT_DUPLICATE, TOLLGATE_INSPECT_DEPTH
  * @throws TOLLGATE_INSPECT_FIELD with `param`
  */
-export function readObject(bytes: Buffer): Content {
+export function readObject(bytes: Buffer): ReadContent {
   const text = decode(bytes)
   // Before the parser: depth is a matter of its memory.
-  const members = scanMembers(bytes)
+  const { members, parsedBytes } = scanMembers(bytes)
   const fields = parseObject(text)
   checkNumbers(fields, '')
-  return { bytes, members, fields }
+  return { bytes, members, fields, parsedBytes }
 }
 
 function decode(bytes: Buffer): string {

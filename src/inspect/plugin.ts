@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import type { Exchange, Identity } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
@@ -28,6 +29,8 @@ export interface InspectPluginOptions {
 interface Asked {
   readonly found: Found
   readonly limitBytes: Bytes
+  /** From when its body is read. */
+  hold: BodyHold | null
 }
 
 /** Finds the route before the body is read, reads the body once within its bound, and writes what is asked. */
@@ -44,7 +47,7 @@ export default fp<InspectPluginOptions>(
         throw new GateError('TOLLGATE_INSPECT_UPGRADE')
       }
       checkContent(found.endpoint, request.headers, limitBytes)
-      askedBy.set(request, { found, limitBytes })
+      askedBy.set(request, { found, limitBytes, hold: null })
       done()
     })
 
@@ -58,19 +61,27 @@ export default fp<InspectPluginOptions>(
     app.addContentTypeParser('*', (request, payload, done) => {
       const hold = budget.open()
       request.exchange.hold = hold
-      readBody(payload, askedBy.get(request)?.limitBytes ?? 0, hold).then(body => done(null, body), done)
+      const asked = askedBy.get(request)
+      if (asked !== undefined) asked.hold = hold
+      readBody(payload, asked?.limitBytes ?? 0, hold).then(body => done(null, body), done)
     })
 
     app.addHook('preHandler', (request, _reply, done) => {
       const asked = askedBy.get(request)
       if (asked === undefined) throw new GateError('TOLLGATE_STAGE_ORDER', { product: 'endpoint' })
       const body = Buffer.isBuffer(request.body) ? request.body : null
+      // Nobody else needs it, and the request lives as long as its stream.
+      request.body = undefined
       const { exchange } = request
       const { aliases } = inspectionOf(exchange).options
       exchange.bytesIn = body?.length ?? 0
       if (asked.found.endpoint.model !== 'form') {
         const { call, content } = readCall(asked.found, body, aliases)
         exchange.call = call
+        // Parsed, it may take many times its bytes, for as long as the call waits for its place.
+        if (content !== null && asked.hold?.add(content.parsedBytes) === false) {
+          throw new GateError('TOLLGATE_INSPECT_OVERLOADED')
+        }
         exchange.content = content
         done()
         return
@@ -89,28 +100,28 @@ export default fp<InspectPluginOptions>(
 /** Gathers the body, and stops at the first byte over the limit, whatever length was declared. */
 function readBody(payload: NodeJS.ReadableStream, limitBytes: Bytes, hold: BodyHold): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = []
-    let bytes = 0
-    const onData = (piece: Buffer) => {
-      bytes += piece.length
-      const isLong = bytes > limitBytes
-      if (!isLong && hold.add(piece.length)) {
-        pieces.push(piece)
-        return
-      }
+    let body = new ByteCollector()
+    const refuse = (error: GateError) => {
       payload.off('data', onData)
       payload.pause()
-      pieces.length = 0
+      body = new ByteCollector()
       // At once, not when the caller has gone: others that come in the same moment need not be turned away too.
       hold.release()
-      reject(
-        isLong ? new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes }) : new GateError('TOLLGATE_INSPECT_OVERLOADED')
-      )
+      reject(error)
+    }
+    const onData = (piece: Buffer) => {
+      if (body.length + piece.length > limitBytes) {
+        refuse(new GateError('TOLLGATE_INSPECT_SIZE', { limitBytes }))
+        return
+      }
+      const before = body.heldBytes
+      body.add(piece)
+      if (!hold.add(body.heldBytes - before)) refuse(new GateError('TOLLGATE_INSPECT_OVERLOADED'))
     }
     payload.on('data', onData)
-    payload.once('end', () =>
-      resolve(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces))
-    )
+    payload.once('end', () => resolve(body.take()))
     payload.once('error', reject)
+    // Emitted by the request itself, which joins small chunks before they come here.
+    payload.once('too-many-chunks', () => refuse(new GateError('TOLLGATE_INSPECT_CHUNKS')))
   })
 }

@@ -9,6 +9,8 @@ const KEPT_BYTES: Bytes = 64 * 1024
 const KEPT_OF_LIST_BYTES: Bytes = 1024 * 1024
 /** Small pieces are put together when there are more. */
 const MAX_PIECES = 64
+/** Pieces of this length are left as they are: the oldest is let go of as soon as enough has come after it. */
+const BLOCK_BYTES: Bytes = 16 * 1024
 /** So many places where a name stands are looked at. */
 const MAX_PLACES = 64
 
@@ -27,6 +29,8 @@ export class BodyReader {
   #headBytes = 0
   #tail: Buffer[] = []
   #tailBytes = 0
+  /** How many pieces at the end of the tail have not been put together. */
+  #loose = 0
   #isWhole = true
   /** By the first byte that is no space; null before it has come. */
   #isList: boolean | null = null
@@ -44,12 +48,17 @@ export class BodyReader {
     }
     this.#tailBytes += piece.length
     this.#tail.push(piece)
+    this.#loose++
     const keptBytes = this.#isList === true ? KEPT_OF_LIST_BYTES : KEPT_BYTES
     while (this.#tailBytes - (this.#tail[0]?.length ?? 0) >= keptBytes) {
       this.#tailBytes -= this.#tail.shift()?.length ?? 0
       this.#isWhole = false
     }
-    if (this.#tail.length > MAX_PIECES) this.#tail = [Buffer.concat(this.#tail)]
+    if (this.#loose > MAX_PIECES) {
+      const block = Buffer.concat(this.#tail.splice(-this.#loose))
+      this.#tail.push(block)
+      this.#loose = block.length < BLOCK_BYTES ? 1 : 0
+    }
   }
 
   /** What the answer says, as far as it has come: nothing, where it is not whole. */

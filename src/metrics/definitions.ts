@@ -245,7 +245,11 @@ export const METRICS = {
     help: 'What is alive in memory, of what the gate may use: at 0.85 it sheds.',
     labels: []
   },
-  tollgate_body_bytes: { ...gauge, help: 'Bytes of request bodies that are held now.', labels: [] },
+  tollgate_body_bytes: {
+    ...gauge,
+    help: 'Memory that request bodies take now: their bytes, and what their parsed JSON takes.',
+    labels: []
+  },
   tollgate_draining: { ...gauge, help: '1 from the signal to stop on.', labels: [] },
   tollgate_build_info: { ...gauge, help: '1, with the versions of the gate and of Node.', labels: ['version', 'node'] },
   tollgate_audit_dropped_total: {

@@ -1,3 +1,4 @@
+import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import { MAX_BODY_BYTES } from './parameters.ts'
 
@@ -7,12 +8,10 @@ import { MAX_BODY_BYTES } from './parameters.ts'
  */
 export function readBody(payload: NodeJS.ReadableStream): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = []
-    let bytes = 0
+    const body = new ByteCollector()
     const onData = (piece: Buffer) => {
-      bytes += piece.length
-      if (bytes <= MAX_BODY_BYTES) {
-        pieces.push(piece)
+      if (body.length + piece.length <= MAX_BODY_BYTES) {
+        body.add(piece)
         return
       }
       payload.off('data', onData)
@@ -20,7 +19,7 @@ export function readBody(payload: NodeJS.ReadableStream): Promise<Buffer> {
       reject(new GateError('TOLLGATE_MINT_SIZE', { reason: 'too_large' }))
     }
     payload.on('data', onData)
-    payload.once('end', () => resolve(Buffer.concat(pieces)))
+    payload.once('end', () => resolve(body.take()))
     payload.once('error', reject)
   })
 }

@@ -1,5 +1,6 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { ByteCollector } from '../byte-collector.ts'
 import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
 
@@ -90,17 +91,18 @@ export function createAsk({ origin, ca, cert, key, apiKey, timeoutMs }: AskInit)
 
 function read(response: IncomingMessage, maxBytes: Bytes, settle: (reply: Reply) => void): void {
   const status = response.statusCode ?? 0
-  const pieces: Buffer[] = []
-  let bytes = 0
-  const finish = (isCut: boolean) => settle({ ok: true, status, body: Buffer.concat(pieces), isCut })
+  const body = new ByteCollector()
+  let isTooLong = false
+  const finish = (isCut: boolean) => settle({ ok: true, status, body: body.take(), isCut })
   if (maxBytes === 0) {
     finish(true)
     return
   }
   response.on('data', (piece: Buffer) => {
-    bytes += piece.length
-    if (bytes > maxBytes) finish(true)
-    else pieces.push(piece)
+    if (isTooLong || body.length + piece.length > maxBytes) {
+      isTooLong = true
+      finish(true)
+    } else body.add(piece)
   })
   response.once('end', () => finish(false))
   response.on('error', err => settle(failureFrom(err)))

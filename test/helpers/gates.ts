@@ -35,6 +35,8 @@ export interface OneOfGates {
   readonly process: GateProcess
   readonly url: string
   readonly adminUrl: string
+  /** The header that all gates are asked with. */
+  readonly authorization: string
   /** A chat with the token that all gates are asked with. */
   chat(body?: object): Promise<Response>
   /** What is left of a limit, as its holder is told. */
@@ -81,6 +83,7 @@ ${init.yaml}`
       process,
       url,
       adminUrl,
+      authorization,
       chat: body =>
         fetch(`${url}/v1/chat/completions`, {
           method: 'POST',

@@ -20,7 +20,7 @@ t.test('every member stands where its bytes say what JSON.parse says', async t =
       (object, indent) => {
         const text = spaced(object, indent)
         const bytes = Buffer.from(text)
-        const members = scanMembers(bytes)
+        const { members } = scanMembers(bytes)
         const parsed = JSON.parse(text) as Record<string, unknown>
         t.strictSame([...members.keys()].sort(), Object.keys(parsed).sort())
         for (const [name, { start, end }] of members) {
@@ -33,7 +33,10 @@ t.test('every member stands where its bytes say what JSON.parse says', async t =
 })
 
 t.test('a name is the same name however it is escaped, and may stand once', async t => {
-  t.strictSame([...scanMembers(Buffer.from(escaped('{"model":"m","stream":true}'))).keys()], ['model', 'stream'])
+  t.strictSame(
+    [...scanMembers(Buffer.from(escaped('{"model":"m","stream":true}'))).members.keys()],
+    ['model', 'stream']
+  )
   for (const text of ['{"model":1,"model":2}', '{"model":1,"\\u006dodel":2}', '{ "a" : {} ,"b":[],"a":"x"}']) {
     t.throws(() => scanMembers(Buffer.from(text)), { code: 'TOLLGATE_INSPECT_DUPLICATE' }, text)
   }
@@ -41,13 +44,17 @@ t.test('a name is the same name however it is escaped, and may stand once', asyn
 
 t.test('the same name deeper down, or inside a text, is no second one', async t => {
   const text = '{"model":"a \\"model\\": \\\\","x":{"model":1},"y":[{"model":2}],"z":"\\\\\\""}'
-  t.equal(scanMembers(Buffer.from(text)).size, 4)
+  t.equal(scanMembers(Buffer.from(text)).members.size, 4)
 })
 
 t.test('numbers and words end at the white space, the comma or the brace after them', async t => {
   const text = '{"a": 9223372036854775807 ,"b":-1.0e5\n,"c":true}'
   const slice = ({ start, end }: { start: number; end: number }) => text.slice(start, end)
-  t.strictSame([...scanMembers(Buffer.from(text)).values()].map(slice), ['9223372036854775807', '-1.0e5', 'true'])
+  t.strictSame([...scanMembers(Buffer.from(text)).members.values()].map(slice), [
+    '9223372036854775807',
+    '-1.0e5',
+    'true'
+  ])
 })
 
 t.test('JSON as deep as the limit passes, one deeper does not', async t => {
@@ -57,7 +64,7 @@ t.test('JSON as deep as the limit passes, one deeper does not', async t => {
 })
 
 t.test('an empty object has no members', async t => {
-  t.equal(scanMembers(Buffer.from(' { } ')).size, 0)
+  t.equal(scanMembers(Buffer.from(' { } ')).members.size, 0)
 })
 
 t.test('strings of every length end where they end, however many quotes and backslashes they hold', async t => {
@@ -67,7 +74,7 @@ t.test('strings of every length end where they end, however many quotes and back
     fc.property(long, long, (name, text) => {
       const bytes = Buffer.from(JSON.stringify({ [name]: text, z: [text, name] }))
       const parsed = JSON.parse(bytes.toString()) as Record<string, unknown>
-      return [...scanMembers(bytes)].every(
+      return [...scanMembers(bytes).members].every(
         ([key, { start, end }]) =>
           JSON.stringify(JSON.parse(bytes.toString('utf8', start, end))) === JSON.stringify(parsed[key])
       )
@@ -83,7 +90,7 @@ t.test('whatever the bytes, the scan ends with members or with one of three refu
   fc.assert(
     fc.property(fc.array(shard, { maxLength: 60 }), shards => {
       try {
-        return scanMembers(Buffer.from(`{${shards.join('')}`)) instanceof Map
+        return scanMembers(Buffer.from(`{${shards.join('')}`)).members instanceof Map
       } catch (err) {
         return err instanceof GateError && refusals.includes(err.code)
       }

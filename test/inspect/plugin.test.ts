@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
+import { CoalescedRequest, FREE_CHUNKS } from '../../src/accept/coalesced-request.ts'
 import { GateError } from '../../src/errors.ts'
 import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
 import { BodyBudget } from '../../src/inspect/body-budget.ts'
@@ -49,8 +50,8 @@ interface World {
   readonly exchanges: Exchange[]
 }
 
-async function listen(t: Test): Promise<World> {
-  const app = fastify({ bodyLimit: LIMITS.bodyMultimodalBytes })
+async function listen(t: Test, { bodyBytes = LIMITS.bodyTextBytes, memoryBytes = 1024 ** 3 } = {}): Promise<World> {
+  const app = fastify({ bodyLimit: LIMITS.bodyMultimodalBytes, http: { IncomingMessage: CoalescedRequest } })
   t.teardown(() => app.close())
   const calls: Call[] = []
   const exchanges: Exchange[] = []
@@ -63,8 +64,12 @@ async function listen(t: Test): Promise<World> {
   await app.register(async gated => {
     await gated.register(authenticate)
     const mayMultimodal = ({ sub }: Identity) => sub === 'painter'
-    const inspection = { endpoints: createEndpoints(options), options, mayMultimodal }
-    await gated.register(inspect, { inspectionOf: () => inspection, budget: new BodyBudget(() => 1024 ** 3) })
+    const inspection = {
+      endpoints: createEndpoints(options),
+      options: { ...options, bodyTextBytes: bodyBytes },
+      mayMultimodal
+    }
+    await gated.register(inspect, { inspectionOf: () => inspection, budget: new BodyBudget(() => memoryBytes) })
     gated.all('/*', (request, reply) => {
       calls.push(request.exchange.call)
       exchanges.push(request.exchange)
@@ -198,4 +203,22 @@ t.test('an empty body where one belongs is no JSON', async t => {
   const { port } = await listen(t)
   t.equal(codeOf(await rawRequest(port, head(sized('')))), '400 TOLLGATE_INSPECT_JSON')
   t.equal(codeOf(await rawRequest(port, head([JSON_TYPE, CLOSE]))), '400 TOLLGATE_INSPECT_JSON')
+})
+
+t.test('a body counts with what it takes when it has been parsed, while its call waits', async t => {
+  const { port } = await listen(t, { bodyBytes: 100_000, memoryBytes: 4 * 1024 ** 2 })
+  const send = async (item: string) => {
+    const body = `{"model":"m","messages":[${Array.from({ length: 60_000 / item.length }, () => item).join()}]}`
+    return codeOf(await rawRequest(port, head(sized(body)) + body))
+  }
+  t.equal(await send('"a text of some forty letters and digits"'), '200 passed')
+  t.equal(await send('{}'), '503 TOLLGATE_INSPECT_OVERLOADED')
+})
+
+t.test('a body that never ends in one-byte chunks is refused with a code of its own', async t => {
+  const { port } = await listen(t, { bodyBytes: 1024 ** 2 })
+  const chunks = '1\r\n \r\n'.repeat(FREE_CHUNKS + FREE_CHUNKS / 4)
+  const answer = await rawRequest(port, head([JSON_TYPE, 'Transfer-Encoding: chunked']) + chunks)
+  t.equal(codeOf(answer), '400 TOLLGATE_INSPECT_CHUNKS')
+  t.equal(answer.headers.connection, 'close')
 })

@@ -88,6 +88,16 @@ t.test('bytes one by one are put together', async t => {
   t.match(reader.counts(), { inputTokens: 1, outputTokens: 0 })
 })
 
+t.test('of a long answer that comes byte by byte no more is kept than of one that comes at once', async t => {
+  const text = Buffer.from(`{"content":"${'x'.repeat(300_000)}","usage":{"prompt_tokens":3,"completion_tokens":4}}`)
+  for (const size of [1, 65_536]) {
+    const reader = new BodyReader('usage')
+    for (let at = 0; at < text.length; at += size) reader.chunk(text.subarray(at, at + size))
+    t.match(reader.counts(), { inputTokens: 3, outputTokens: 4 })
+    t.equal(reader.contentBytes(), null, `pieces of ${size}: its beginning was let go of`)
+  }
+})
+
 t.test('lists: each item has its own numbers; where one has none, the sum is not known', async t => {
   t.equal(read('[{"meta_info":{"prompt_tokens":1}},{"meta_info":{"prompt_tokens":2}}]').inputTokens, 3)
   t.equal(read('[{"meta_info":{"prompt_tokens":1}},{}]').inputTokens, null)

@@ -29,7 +29,7 @@ const shapeText = (text: string, ask: Ask = {}) => {
     { own: OWN, nowMs: Date.now }
   )
   const { bytes: after, removed } = shape({
-    content: { bytes, members: scanMembers(bytes), fields },
+    content: { bytes, members: scanMembers(bytes).members, fields },
     call: { operation, model: model ?? fields.model ?? null, modelAsked: fields.model ?? null } as Call,
     identity: { team } as Identity,
     target: { pool, engine, origin: 'http://e' }

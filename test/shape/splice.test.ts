@@ -6,7 +6,7 @@ import { type Edits, splice } from '../../src/shape/splice.ts'
 
 const contentOf = (text: string): Content => {
   const bytes = Buffer.from(text)
-  return { bytes, members: scanMembers(bytes), fields: JSON.parse(text) }
+  return { bytes, members: scanMembers(bytes).members, fields: JSON.parse(text) }
 }
 const edit = (text: string, of: { set?: object; remove?: string[]; rename?: object }) =>
   splice(contentOf(text), {

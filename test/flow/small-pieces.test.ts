@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import t from 'tap'
+import { answerAfter, type OneOfGates, startGates } from '../helpers/gates.ts'
+import { openRaw } from '../helpers/raw.ts'
+import { until } from '../helpers/stores.ts'
+
+/** What the process of a gate takes of memory, in MB. */
+const rssMb = ({ process }: OneOfGates) =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${process.child.pid}/status`, 'utf8'))?.[1]) / 1e3
+const oneByteChunks = (text: string) => [...text].map(byte => `1\r\n${byte}\r\n`).join('')
+
+t.test('bodies in one-byte chunks take memory by their bytes, and are answered when they are whole', async t => {
+  const { gates } = await startGates(t, {
+    count: 1,
+    engine: { script: answerAfter(0) },
+    yaml: 'teams: { team-a: { pool: p } }'
+  })
+  const [gate] = gates as [OneOfGates]
+  t.equal((await gate.chat()).status, 200)
+  const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x'.repeat(8_000) }] })
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: ${gate.authorization}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`
+  const before = rssMb(gate)
+  const callers: Socket[] = []
+  for (let i = 0; i < 20; i++) {
+    const caller = await openRaw(Number(new URL(gate.url).port))
+    caller.write(head + oneByteChunks(body))
+    callers.push(caller)
+  }
+  await until(async () => ((await gate.metrics()).value('tollgate_body_bytes') ?? 0) >= callers.length * body.length)
+  const grown = rssMb(gate) - before
+  t.ok(grown < 45, `${callers.length * body.length} bytes took ${grown} MB`)
+  for (const caller of callers) {
+    const answer = new Promise(resolve => caller.once('data', piece => resolve(String(piece).slice(0, 15))))
+    caller.write('0\r\n\r\n')
+    t.equal(await answer, 'HTTP/1.1 200 OK')
+    caller.destroy()
+  }
+})
