@@ -3,6 +3,7 @@ import { GateError } from '../errors.ts'
 import type { Call, Exchange, Lease } from '../exchange.ts'
 import { type NowMs, secFromMs } from '../time.ts'
 import { CLASS_HEADER } from './classes.ts'
+import { workOf } from './cost.ts'
 import { modelCard, modelList } from './models-list.ts'
 import { sessionKey } from './session-key.ts'
 import type { RouteTable } from './table.ts'
@@ -26,6 +27,7 @@ export default fp<RoutePluginOptions>(
         const pool = table.find(exchange.identity, exchange.call)
         const entered = pool.enter({
           ...table.partyOf(exchange.identity, request.headers[CLASS_HEADER]),
+          work: () => workOf(exchange),
           session: () => sessionKey(exchange.identity.team ?? '', request.headers['x-session-id'], exchange.content),
           onLeave: leave => reply.raw.once('close', leave)
         })

@@ -77,7 +77,7 @@ export class Queue<Asker extends Party, Place> {
   /** The turns of one class. */
   laneOf(name: Class): Lane<Waiter<Asker, Place>> {
     const rank = rankOf(name)
-    const lane = this.#lanes[rank] ?? new Lane()
+    const lane = this.#lanes[rank] ?? new Lane(this.#nowMs)
     this.#lanes[rank] = lane
     return lane
   }

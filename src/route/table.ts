@@ -20,7 +20,7 @@ export interface RouteTable {
    * @param asked the class that the caller asks for, whatever it sent
    * @throws TOLLGATE_ROUTE_TEAM
    */
-  partyOf(identity: Identity, asked: unknown): Party
+  partyOf(identity: Identity, asked: unknown): Omit<Party, 'work'>
   /**
    * Whether the model that a session names later is one of the pool that it went to.
    * @throws TOLLGATE_ROUTE_TEAM, TOLLGATE_ROUTE_MODEL, TOLLGATE_ROUTE_UNKNOWN

@@ -74,6 +74,27 @@ async function countingEngine(t: Test) {
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, served, free }
 }
 
+/** An engine whose calls take a moment, and that has read as many tokens as a text says: `a:100` is a hundred of team a. */
+async function promptEngine(t: Test) {
+  const served: string[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const piece of request.setEncoding('utf8')) body += piece
+    const [team = '', tokens = '0'] = JSON.parse(body).messages[0].content.split(':')
+    served.push(team)
+    await new Promise(resolve => setTimeout(resolve, 10))
+    const usage = { prompt_tokens: Number(tokens), completion_tokens: 5, total_tokens: Number(tokens) + 5 }
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ id: 'x', object: 'chat.completion', choices: [], usage }))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, served }
+}
+
 t.test(
   'a hundred calls of one team at once: a call of another waits for the next places, not for all of them',
   async t => {
@@ -137,6 +158,34 @@ t.test('teams that both have calls waiting get tokens by their weights, as the e
     if (apart > 900 / 3 + 100) t.fail(`${JSON.stringify(had)}`)
   }
   t.ok(had.short >= 60 * 100 - 100 || had.long === 30 * 900, JSON.stringify(had))
+})
+
+t.test('calls that look long and are not keep nobody waiting who comes later', async t => {
+  const engine = await promptEngine(t)
+  const gate = await openGate(t, engine.origin, {
+    yaml: yamlOf({ pool: 'max_inflight: 2', teams: 'a: { pool: p }, b: { pool: p }' })
+  })
+  const call = callers(gate)
+  let isOver = false
+  const statuses = new Set<number>()
+  const loop = async (team: string) => {
+    while (!isOver) statuses.add((await call(team, { content: `${team}:20` })).status)
+  }
+  await Promise.all(Array.from({ length: 8 }, () => call('a', { content: 'a:100000' })))
+  const before = engine.served.length
+  const loops = Array.from({ length: 8 }, () => loop('a'))
+  while (engine.served.length < before + 8) await new Promise(resolve => setTimeout(resolve, 2))
+  loops.push(...Array.from({ length: 8 }, () => loop('b')))
+  while (!engine.served.includes('b') && engine.served.length < before + 200) {
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  const since = engine.served.length
+  while (engine.served.length < since + 60) await new Promise(resolve => setTimeout(resolve, 2))
+  isOver = true
+  const ofB = engine.served.slice(since, since + 60).filter(team => team === 'b').length
+  await Promise.all(loops)
+  t.strictSame([...statuses], [200])
+  t.ok(ofB >= 24 && ofB <= 36, `${ofB} of 60 calls`)
 })
 
 t.test('a class above is served first; callers may ask for a lower one alone, and engines hear of none', async t => {

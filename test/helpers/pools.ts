@@ -27,8 +27,18 @@ export function poolOf(options: PoolOptions, deps: Partial<PoolDeps> = {}): Pool
   })
 }
 
+/** A call of which nothing is known. */
+export const WORK = { inputBytes: 0, maxOutputTokens: Number.POSITIVE_INFINITY, streamedBytes: () => 0 } as const
+
 /** A call that stays until it ends, of no session. */
-export const ANYBODY = { team: 'red', weight: 1, class: 'default', session: () => null, onLeave: () => {} } as const
+export const ANYBODY = {
+  team: 'red',
+  weight: 1,
+  class: 'default',
+  work: () => WORK,
+  session: () => null,
+  onLeave: () => {}
+} as const
 
 /** The rest of a team that no test is about. */
 export const EQUAL = { weight: 1, class: 'default' } as const

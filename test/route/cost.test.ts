@@ -1,36 +1,81 @@
 import t from 'tap'
 import { GateError } from '../../src/errors.ts'
 import type { Usage } from '../../src/exchange.ts'
-import { FLOOR, measuredCost, unmeasuredCost } from '../../src/route/cost.ts'
+import { type Ended, FLOOR, Habits, type Work, workOf } from '../../src/route/cost.ts'
+import { exchangeTo } from '../helpers/exchanges.ts'
+import { WORK } from '../helpers/pools.ts'
 
-const usage = (inputTokens: number | null, cachedInputTokens: number | null, outputTokens: number | null): Usage => ({
-  source: 'engine_final',
-  inputTokens,
-  cachedInputTokens,
-  outputTokens,
-  reasoningTokens: null,
-  audioSeconds: null
+const usage = (
+  inputTokens: number | null,
+  cachedInputTokens: number | null,
+  outputTokens: number | null,
+  source: Usage['source'] = 'engine_final'
+): Usage => ({ source, inputTokens, cachedInputTokens, outputTokens, reasoningTokens: null, audioSeconds: null })
+const ended = (usage: Usage | null, status: number | null = 200, failure: GateError | null = null): Ended => ({
+  usage,
+  status,
+  failure
 })
+const stream = (bytes: number): Work => ({ ...WORK, streamedBytes: () => bytes })
 
 t.test('output counts twice, and what a cache had is free', async t => {
-  t.equal(measuredCost(usage(100, null, 50)), 200)
-  t.equal(measuredCost(usage(100, 90, 50)), 110)
-  t.equal(measuredCost(usage(100, null, null)), 100)
-  t.equal(measuredCost(usage(null, null, 50)), 100)
+  const cost = (one: Usage) => new Habits().costOf(ended(one), WORK)
+  t.equal(cost(usage(100, null, 50)), 200)
+  t.equal(cost(usage(100, 90, 50)), 110)
+  t.equal(cost(usage(100, null, null)), 100)
+  t.equal(cost(usage(0, 0, 0)), FLOOR, 'no call is cheaper than the least, whatever its engine says')
+  t.equal(cost(usage(5, 1_000, 0)), FLOOR)
 })
 
-t.test('no call is cheaper than the least, whatever its engine says', async t => {
-  t.equal(measuredCost(usage(0, 0, 0)), FLOOR)
-  t.equal(measuredCost(usage(5, 1_000, 0)), FLOOR)
+t.test('what nobody has said is not counted as nothing, and who leaves a stream pays for what has passed', async t => {
+  const habits = new Habits()
+  for (let i = 0; i < 200; i++)
+    habits.learn(ended(usage(100, null, 100)), { ...stream(20_000), inputBytes: 400 }, 2_000)
+  const cost = (of: Ended, work: Work = WORK) => Math.round(habits.costOf(of, { ...work, inputBytes: 400 }))
+  t.equal(cost(ended(null)), 300, 'what its calls cost')
+  t.equal(cost(ended(null, null)), 300, 'also of a caller who left before the answer began')
+  t.equal(cost(ended(null), stream(2_000_000)), 20_100, 'a long stream')
+  t.equal(cost(ended(usage(100, null, null, 'engine_partial')), stream(2_000_000)), 20_100)
+  t.equal(cost(ended(null, 400)), FLOOR)
+  t.equal(cost(ended(null, 200, new GateError('TOLLGATE_FORWARD_BROKEN')), stream(200_000)), 2_000)
 })
 
-t.test('what nobody has said is not counted as nothing', async t => {
-  t.equal(measuredCost(null), null)
-  t.equal(measuredCost(usage(null, null, null)), null)
-  const ended = (status: number | null, failure: GateError | null = null) =>
-    unmeasuredCost({ usage: null, status, failure }, 700)
-  t.equal(ended(200), 700)
-  t.equal(ended(null), 700, 'a caller who left before the answer began')
-  t.equal(ended(400), FLOOR)
-  t.equal(ended(200, new GateError('TOLLGATE_FORWARD_BROKEN')), FLOOR)
+t.test(
+  'a call is thought to cost what its own size says, and no more than calls of its team do in such a time',
+  async t => {
+    const habits = new Habits()
+    // A long prompt and a short answer, in a second.
+    for (let i = 0; i < 8; i++) habits.learn(ended(usage(100_000, null, 5)), { ...WORK, inputBytes: 400_000 }, 1_000)
+    const short = habits.costWithin(0, 1_000, { ...WORK, inputBytes: 400 })
+    t.ok(short < 1_000, `not as those before: ${short}`)
+    t.ok(habits.costWithin(0, 1_000, { ...WORK, inputBytes: 400_000 }) > 10_000)
+    const usual = new Habits()
+    for (let i = 0; i < 50; i++) usual.learn(ended(usage(100, null, 100)), { ...WORK, inputBytes: 400 }, 2_000)
+    const image = usual.costWithin(0, 1_000, { ...WORK, inputBytes: 4_000_000 })
+    t.ok(image < 200, `a megabyte of an image is no million tokens: ${image}`)
+    t.ok(usual.costWithin(0, 1_000, { ...WORK, inputBytes: 400, maxOutputTokens: 1 }) <= 102 + 2)
+  }
+)
+
+t.test('while a stream runs it is charged for what it has taken for certain', async t => {
+  const habits = new Habits()
+  t.equal(habits.leastOf(stream(1_000_000)), 0, 'nothing is known of its bytes yet')
+  habits.learn(ended(usage(10, null, 100)), stream(20_000), 2_000)
+  habits.learn(ended(usage(10, null, 100)), stream(40_000), 2_000)
+  t.equal(habits.leastOf(stream(40_000)), 200, 'as if each of its tokens took as many bytes as ever')
+  t.equal(habits.leastOf({ ...stream(40_000), maxOutputTokens: 5 }), 10, 'and no more than it has asked for')
+})
+
+t.test('how much a call may make is the longest answer that it allows, of all answers to all prompts', async t => {
+  const most = (fields: Readonly<Record<string, unknown>>) => {
+    const exchange = exchangeTo({ engine: 'vllm', operation: 'completions' })
+    exchange.content = { bytes: Buffer.from(JSON.stringify(fields)), members: new Map(), fields }
+    return workOf(exchange).maxOutputTokens
+  }
+  t.equal(most({}), Number.POSITIVE_INFINITY)
+  t.equal(most({ max_tokens: 10 }), 10)
+  t.equal(most({ max_tokens: 10, max_completion_tokens: 20, n: 3 }), 60)
+  t.equal(most({ max_tokens: 10, prompt: ['a', 'b'], best_of: 2 }), 40)
+  t.equal(most({ max_tokens: 10, prompt: [1, 2] }), 10)
+  t.equal(most({ sampling_params: [{ max_new_tokens: 5 }, { max_new_tokens: 7 }] }), 7)
 })

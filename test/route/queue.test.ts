@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Class } from '../../src/route/classes.ts'
 import type { Party } from '../../src/route/lane.ts'
 import { Queue, type QueueOptions } from '../../src/route/queue.ts'
+import { WORK } from '../helpers/pools.ts'
 
 interface Asker extends Party {
   readonly name: string
@@ -19,7 +20,8 @@ const asker = (name: string, { team = 'red', among = 'default' }: { team?: strin
   name,
   team,
   weight: 1,
-  class: among
+  class: among,
+  work: () => WORK
 })
 
 function queue(options: Partial<QueueOptions> = {}, nowMs = () => 0, capacity = 10): Queue<Asker, string> {
