@@ -7,6 +7,7 @@ import type { AcceptOptions } from './accept/options.ts'
 import { secureContext } from './accept/server-options.ts'
 import { readTls } from './accept/tls-files.ts'
 import { buildAdmin, type Check } from './admin/app.ts'
+import { AdminGuard } from './admin/guard.ts'
 import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
 import { RevocationFileError } from './authenticate/revocation-keep.ts'
@@ -72,15 +73,18 @@ export async function serve(options: ServeOptions): Promise<number> {
     log
   })
   const drainCheck = (): Check => ({ name: 'not draining', ok: !isDraining, detail: {} })
+  const guard = new AdminGuard(config.admin, { nowMs: Date.now, log })
   const admin = await buildAdmin({
     log,
+    guard,
     checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
     token: config.admin.token,
     bans: world.app.bans,
     reload: () => reloader.reload('asked for by the operator'),
     revocations: world.revocations,
-    metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status }),
-    config: salt => ({ ...reloader.status, config: reloader.running(salt) })
+    metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status, adminRefused: guard.refused }),
+    config: () => ({ ...reloader.status, config: reloader.running() }),
+    compare: reloader.compare
   })
 
   const stop = stopSignal()

@@ -1,10 +1,11 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { CoalescedRequest } from '../accept/coalesced-request.ts'
 import { type BanDesk, banRoutes } from './bans.ts'
-import { hasToken, isOperator } from './guard.ts'
+import type { AdminGuard, AdminRefusal } from './guard.ts'
 import { type RevocationDesk, revocationRoutes } from './revocations.ts'
 
-const SALT = /^[0-9a-f]{32}$/
+const MAX_COMPARED = 256 * 1024
+const TOO_OFTEN = 'Secrets are compared ten times a minute at most.'
 
 /** One thing that must be well before requests should come. */
 export interface Check {
@@ -18,12 +19,16 @@ export interface Check {
 export interface AdminDeps {
   readonly log: FastifyBaseLogger
   readonly checks: () => readonly Check[]
+  /** Who may ask what. */
+  readonly guard: AdminGuard
   /** Opens everything but health, or null. */
   readonly token: string | null
   /** Loads the configuration anew. */
   readonly reload: () => Reloaded
   /** What runs: the configuration with its secrets masked, when it was loaded, how the last reload went. */
-  readonly config: (salt: string | null) => object
+  readonly config: () => object
+  /** Which of the secrets that somebody names are others than those that run. */
+  readonly compare: (asked: unknown) => Compared
   /** Where operators revoke. */
   readonly revocations: RevocationDesk
   /** Where operators see and lift bans. */
@@ -31,6 +36,11 @@ export interface AdminDeps {
   /** Everything that is counted, as Prometheus reads it. */
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
 }
+
+/** What a comparison of secrets came to. */
+export type Compared =
+  | { readonly ok: true; readonly differing: readonly string[] }
+  | { readonly ok: false; readonly why: 'invalid' | 'too_often' }
 
 /** What became of a reload, as the operator is told. */
 export interface Reloaded {
@@ -44,7 +54,7 @@ export interface Reloaded {
  * there is none: Prometheus comes from another machine.
  */
 export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
-  const { log, checks, token, reload, config, metrics } = deps
+  const { log, checks, guard, token, reload, config, compare, metrics } = deps
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -54,27 +64,34 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
+  const refuse = (reply: FastifyReply, { status, error }: AdminRefusal) => {
+    if (status === 401) reply.header('www-authenticate', 'Bearer realm="tollgate admin"')
+    if (status === 429) reply.header('retry-after', '5')
+    return reply.code(status).send({ error })
+  }
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    const refusal = guard.judgeHost(raw)
+    if (refusal !== null) return refuse(reply, refusal)
+  })
   app.get('/livez', () => ({ status: 'alive' }))
-  app.get('/readyz', (_request, reply) => {
+  app.get('/readyz', async ({ raw }, reply) => {
     const all = checks()
     const isReady = all.every(check => check.ok)
-    reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', checks: all })
+    const status = isReady ? 'ready' : 'not ready'
+    // What is wrong inside is nobody's business who only asks where to send calls.
+    const body = (await guard.maySeeDetail(raw)) ? { status, checks: all } : { status }
+    return reply.code(isReady ? 200 : 503).send(body)
   })
-  const demandToken = (reply: FastifyReply) =>
-    reply
-      .code(401)
-      .header('www-authenticate', 'Bearer realm="tollgate admin"')
-      .send({ error: 'The admin token is required.' })
   app.get('/metrics', async ({ raw }, reply) => {
-    if (token !== null && !hasToken(raw, token)) return demandToken(reply)
+    const refusal = guard.judgePath(raw) ?? (await guard.judgeToken(raw))
+    if (refusal !== null) return refuse(reply, refusal)
     const { type, text } = await metrics()
     return reply.type(type).send(text)
   })
   app.register(async operators => {
     operators.addHook('onRequest', async ({ raw }, reply) => {
-      if (isOperator(raw, token)) return
-      if (token !== null) return demandToken(reply)
-      return reply.code(403).send({ error: 'Only from this machine, or with admin.token.' })
+      const refusal = guard.judgePath(raw) ?? (await guard.judgeOperator(raw))
+      if (refusal !== null) return refuse(reply, refusal)
     })
     revocationRoutes(operators, deps.revocations, token)
     banRoutes(operators, deps.bans, token)
@@ -82,9 +99,12 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
       const result = reload()
       reply.code(result.ok ? 200 : 422).send(result)
     })
-    operators.get<{ Querystring: { salt?: string } }>('/-/config', ({ query }) => {
-      const { salt } = query
-      return config(salt !== undefined && SALT.test(salt) ? salt : null)
+    operators.get('/-/config', () => config())
+    operators.post('/-/config/compare', { bodyLimit: MAX_COMPARED }, ({ body }, reply) => {
+      const compared = compare(body)
+      if (compared.ok) return reply.send({ differing: compared.differing })
+      if (compared.why === 'too_often') return reply.code(429).header('retry-after', '60').send({ error: TOO_OFTEN })
+      return reply.code(400).send({ error: 'Wanted: { "salt": "…", "digests": { "PATH": "…" } }.' })
     })
   })
   return app

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { maskedUrl } from '../masked-url.ts'
 import { type Path, pathText } from './faults.ts'
 
@@ -51,16 +50,14 @@ export function changesBetween(
   return [{ path: at, before: show(before), after: show(after), needsRestart: STARTUP.some(key => key.test(at)) }]
 }
 
+/** The change of a secret, which is not shown. @param at its path, as `pathText` writes it */
+export function secretChange(at: string): Change {
+  const shown = JSON.stringify(MASK)
+  return { path: at, before: shown, after: shown, needsRestart: STARTUP.some(key => key.test(at)) }
+}
+
 /** What stands in the place of a secret. */
 export type Mask = (secret: unknown) => string
-
-/**
- * A mask by which two who know a secret see that it is the same, and nobody else learns it: for one comparison, with a salt
- * that is made for it.
- */
-export function saltedMask(salt: string): Mask {
-  return secret => `${MASK}${createHmac('sha256', salt).update(String(secret)).digest('hex').slice(0, 8)}`
-}
 
 /** A configuration with its secrets masked, what stands in URLs as user or query among them. */
 export function masked(

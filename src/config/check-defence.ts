@@ -1,6 +1,13 @@
 import type { Finding, Path } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 
+/** What a proxy passes on comes from the proxy's address: without a token nobody could tell who asks. */
+export function checkAdmin({ token, allow_forwarded }: Loose): Finding[] {
+  if (allow_forwarded !== true || token !== undefined) return []
+  const message = 'admin.allow_forwarded needs admin.token: a proxy of this machine would make everybody an operator'
+  return [error('E369', ['admin', 'allow_forwarded'], message, 'set admin.token, or leave allow_forwarded out')]
+}
+
 /** An origin that no browser ever writes like that would open nothing, and nobody would know why. */
 export function checkOrigins(root: Loose): Finding[] {
   const at: Path = ['server', 'cors', 'origins']

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
 import { checkBans } from './check-bans.ts'
-import { checkOrigins, checkSuspicious } from './check-defence.ts'
+import { checkAdmin, checkOrigins, checkSuspicious } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
 import { checkMint, checkMintKeys } from './check-mint.ts'
@@ -19,6 +19,7 @@ const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 export function crossCheck(file: string, value: unknown): readonly Finding[] {
   const root = mapOf(value)
   return [
+    ...checkAdmin(mapOf(root.admin)),
     ...checkOrigins(root),
     ...checkSuspicious(root),
     ...checkIssuers(listOf(root.issuers), file),

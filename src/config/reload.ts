@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Ms, NowMs } from '../time.ts'
-import { type Change, changesBetween, changeText, masked, saltedMask } from './changes.ts'
+import { type Change, changesBetween, changeText, masked } from './changes.ts'
+import { createComparer, type SecretsCompared } from './compare-secrets.ts'
 import type { Fault } from './faults.ts'
 import { type Config, type Loaded, loadConfig } from './load.ts'
 import { reportFile } from './report.ts'
@@ -32,8 +33,10 @@ export interface Reloader {
   watch(): void
   close(): void
   readonly status: ReloadStatus
-  /** The configuration that runs, with its defaults. Secrets are masked, with a salt so that one side can compare them. */
-  running(salt: string | null): unknown
+  /** The configuration that runs, with its defaults and its secrets masked. */
+  running(): unknown
+  /** Which of the secrets that run are others than somebody's. @param asked `SecretDigests`, unless it is something else */
+  compare(asked: unknown): SecretsCompared
 }
 
 /** What an operator wants to know of it. */
@@ -108,7 +111,8 @@ export function createReloader(init: ReloaderInit): Reloader {
     close() {
       if (clock !== null) clearInterval(clock)
     },
-    running: salt => masked(running.yaml, isSecretPath, salt === null ? undefined : saltedMask(salt)),
+    running: () => masked(running.yaml, isSecretPath),
+    compare: createComparer({ running: () => running.yaml, isSecret: isSecretPath, nowMs }),
     get status() {
       const hash = running.config.hash.slice('sha256:'.length)
       return { loadedAtMs, hash, last, reloads, failures }

@@ -257,6 +257,11 @@ export const METRICS = {
     help: 'Lines of the audit log that were given up because the disk took nothing.',
     labels: []
   },
+  tollgate_admin_refused_total: {
+    ...counter,
+    help: 'Requests that the admin listener refused: host, forwarded, browser (a page of another origin) or token (a wrong one).',
+    labels: ['reason']
+  },
   tollgate_export_lag_seconds: {
     ...gauge,
     help:

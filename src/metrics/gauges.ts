@@ -120,8 +120,11 @@ export function createReader(
     set('tollgate_revocations_untold', store?.untold ?? 0)
   }
 
-  function readRun({ isDraining, reload }: RunSeen): void {
+  function readRun({ isDraining, reload, adminRefused }: RunSeen): void {
     set('tollgate_draining', Number(isDraining))
+    for (const [reason, count] of Object.entries(adminRefused)) {
+      families.of('tollgate_admin_refused_total').at(reason).value = count
+    }
     set('tollgate_config_last_reload_successful', Number(reload.last?.ok ?? true))
     set('tollgate_config_last_reload_timestamp_seconds', reload.loadedAtMs / 1000)
     families.of('tollgate_config_info').at(reload.hash).value = 1

@@ -159,6 +159,8 @@ export interface SinkSeen {
 /** What whoever runs the gate knows of it. */
 export interface RunSeen {
   readonly isDraining: boolean
+  /** Requests that the admin listener has refused, by why. */
+  readonly adminRefused: Readonly<Record<string, number>>
   readonly reload: {
     readonly loadedAtMs: Ms
     readonly hash: string

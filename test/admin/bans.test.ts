@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { buildAdmin } from '../../src/admin/app.ts'
 import { runBans } from '../../src/admin/bans-command.ts'
 import { Bans } from '../../src/identify/bans.ts'
+import { guardOf } from '../helpers/admin-guard.ts'
 import { banOptions } from '../helpers/ban-options.ts'
 
 const HERE = { host: '127.0.0.1:9090' }
@@ -15,8 +16,10 @@ async function scene(t: Test, token: string | null = null) {
     log: pino({ level: 'silent' }),
     checks: () => [],
     token,
+    guard: guardOf({ token }),
     reload: () => ({ ok: true }),
     config: () => ({}),
+    compare: () => ({ ok: true, differing: [] }),
     revocations: { list: () => ({}), add: async () => ({ isNew: true }), lift: async () => ({}) },
     bans,
     metrics: async () => ({ type: 'text/plain', text: '' })

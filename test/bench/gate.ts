@@ -32,7 +32,7 @@ world.metrics.watchProcess()
 world.start()
 const reload = { loadedAtMs: Date.now(), hash: '', last: null, reloads: 0, failures: 0 }
 const metrics = createServer((_request, response) => {
-  void world.metrics.scrape({ isDraining: false, reload }).then(({ text }) => response.end(text))
+  void world.metrics.scrape({ isDraining: false, reload, adminRefused: {} }).then(({ text }) => response.end(text))
 })
 await new Promise<void>(settle => metrics.listen(Number(values['metrics-port']), '127.0.0.1', settle))
 // Keys come from a file in a moment; what is asked before that is a 503.

@@ -119,7 +119,7 @@ t.test(
         report: reportFile('f', result),
         faults: JSON.stringify(result.faults),
         log: JSON.stringify(logged),
-        status: JSON.stringify([reloader.status, reloaded, reloader.running(null)]),
+        status: JSON.stringify([reloader.status, reloaded, reloader.running()]),
         check: stdout.text + stderr.text
       }
       for (const [where, words] of Object.entries(said)) {

@@ -7,7 +7,7 @@ import { open, scene } from '../helpers/two-pools.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
-t.test('check --diff shows what a reload would change, secrets by digests alone', async t => {
+t.test('check --diff shows what a reload would change, which secrets are others, and none of them', async t => {
   const s = await scene(t)
   const keyed = (key: string, pool: string) => s.text(pool).replace('models: [m] }', `models: [m], api_key: ${key} }`)
   writeFileSync(s.file, keyed('first-key-of-the-pool', 'a'))
@@ -30,7 +30,7 @@ t.test('check --diff shows what a reload would change, secrets by digests alone'
   t.equal(await diff(), 'Nothing would change.\n')
   writeFileSync(next, keyed('other-key-of-the-pool', 'b').replace('audit.log', 'other.log'))
   const text = await diff()
-  t.match(text, /^pools\.a\.api_key "••••[0-9a-f]{8}" → "••••[0-9a-f]{8}"$/m)
+  t.match(text, /^pools\.a\.api_key "••••" → "••••"$/m)
   t.match(text, /^teams\.team-a\.pool "a" → "b"$/m)
   t.match(text, /^audit\.to .* \(needs a restart\)$/m)
   t.match(text, '3 changes. 1 of them need a restart')

@@ -126,6 +126,7 @@ t.test('wrong password, unknown user, suspended user: one answer, counted and au
   ])
   const { text } = await gate.built.metrics.scrape({
     isDraining: false,
+    adminRefused: {},
     reload: { loadedAtMs: 0, hash: '', last: null, reloads: 0, failures: 0 }
   })
   t.match(text, /tollgate_tokens_issued_total\{grant="password",result="credentials"\} 3/)

@@ -82,6 +82,7 @@ t.test('who reads them is written down and counted as any other', async t => {
   })
   const { text } = await gate.built.metrics.scrape({
     isDraining: false,
+    adminRefused: {},
     reload: { loadedAtMs: 0, hash: 'h', last: null, reloads: 0, failures: 0 }
   })
   t.match(text, /tollgate_requests_total\{[^}]*code="200"[^}]*\} 1/)

@@ -68,6 +68,7 @@ function readLabels(text: string): Record<string, string> {
 /** A gate that runs as it was started. */
 export const RUN: RunSeen = {
   isDraining: false,
+  adminRefused: {},
   reload: { loadedAtMs: 1_000, hash: 'h', last: null, reloads: 0, failures: 0 }
 }
 

@@ -88,7 +88,7 @@ t.test('the last reload, whatever it was, and nothing but one hash', async t => 
   const read = scene()
   t.equal((await read()).value('tollgate_config_last_reload_successful'), 1, 'the first file was good')
   const reload = { loadedAtMs: 5_000, hash: 'h2', last: { ok: false }, reloads: 2, failures: 3 }
-  const now = await read({ isDraining: true, reload })
+  const now = await read({ isDraining: true, reload, adminRefused: { host: 2, token: 1 } })
   t.equal(now.value('tollgate_config_last_reload_successful'), 0)
   t.equal(now.value('tollgate_config_last_reload_timestamp_seconds'), 5)
   t.equal(now.value('tollgate_config_reloads_total', { result: 'failure' }), 3)
