@@ -51,7 +51,10 @@ function block(fault: Fault, showLine: ShowLine, secrets: readonly string[], { c
   const head = `${place} ${severity} ${fault.code} ${printable(mask(fault.message, secrets))}\n`
   const hint = fault.hint === undefined ? '' : printable(mask(fault.hint, secrets))
   const line = showLine(fault.line)
-  if (line === null || line.trim() === '') return hint === '' ? head : `${head}      = ${hint}\n`
+  if (line === null || line.trim() === '') {
+    const at = fault.path === '' ? '' : `      | ${printable(mask(fault.path, secrets))}\n`
+    return `${head}${at}${hint === '' ? '' : `      = ${hint}\n`}`
+  }
 
   const gutter = String(fault.line).padStart(5)
   const shown = printable(mask(line, secrets))
