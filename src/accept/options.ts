@@ -94,7 +94,7 @@ export const ServerSchema = Type.Object(
           ...DURATION,
           default: '200ms',
           description:
-            'When the event loop is late by so much, three half seconds in a row, only remembered tokens are let in; at five times as much, nobody.'
+            'When the event loop is late by so much most of the time, three half seconds in a row, only remembered tokens are let in; at five times as much, nobody.'
         }),
         memory: Type.Optional(
           Type.String({

@@ -14,7 +14,7 @@ export type OverloadLevel = 'normal' | 'shed_new' | 'shed_all'
 
 /** How the process is. */
 export interface Reading {
-  /** The longest that a timer was late since the look before. */
+  /** Half of all timers since the look before were late by more. */
   readonly delayMs: Ms
   /** Memory in use, as a share of what may be used: 0 to 1. */
   readonly memory: number
@@ -74,6 +74,33 @@ export function nextLevel(inForce: OverloadLevel, looks: readonly OverloadLevel[
   return LEVELS[latest > now ? Math.max(now, Math.min(...ranks)) : latest] ?? 'normal'
 }
 
+/**
+ * How late timers of `TICK_MS` are, over the time of one look. Half of them count, because a host that stops the process for
+ * a second makes one timer late by a second, and the next ones on time: what has come meanwhile is served in a moment.
+ */
+export class Lateness {
+  #tickedAtMs: Ms
+  #lookedAtMs: Ms
+  #ticks: Ms[] = []
+
+  constructor(nowMs: Ms) {
+    this.#tickedAtMs = nowMs
+    this.#lookedAtMs = nowMs
+  }
+
+  /** A timer has come. @returns the lateness of the time since the look before when that is over, else null */
+  tick(nowMs: Ms): Ms | null {
+    this.#ticks.push(Math.max(0, nowMs - this.#tickedAtMs - TICK_MS))
+    this.#tickedAtMs = nowMs
+    // One timer alone says nothing of how long it goes on.
+    if (nowMs - this.#lookedAtMs < LOOK_MS || this.#ticks.length < 2) return null
+    this.#lookedAtMs = nowMs
+    const ticks = this.#ticks.sort((a, b) => a - b)
+    this.#ticks = []
+    return ticks[Math.floor((ticks.length - 1) / 2)] ?? 0
+  }
+}
+
 /** What the operator allows, or the container, or what the machine has. */
 export function memoryLimit(allowed: Bytes | null, constrained: Bytes, total: Bytes): Bytes {
   if (allowed !== null) return allowed
@@ -93,9 +120,7 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
   let looks: readonly OverloadLevel[] = Array.from({ length: LOOKS }, () => 'normal')
   let reading: Reading = { delayMs: 0, memory: 0 }
   let clock: NodeJS.Timeout | undefined
-  let tickedAtMs: Ms = 0
-  let latestMs: Ms = 0
-  let lookedAtMs: Ms = 0
+  let lateness = new Lateness(performance.now())
   let collect: (() => void) | null = null
   let collectedAtMs: Ms = Number.NEGATIVE_INFINITY
 
@@ -110,12 +135,9 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
 
   function tick(): void {
     const nowMs = performance.now()
-    latestMs = Math.max(latestMs, nowMs - tickedAtMs - TICK_MS)
-    tickedAtMs = nowMs
-    if (nowMs - lookedAtMs < LOOK_MS) return
-    lookedAtMs = nowMs
-    reading = { delayMs: Math.round(latestMs), memory: memoryNow(nowMs) }
-    latestMs = 0
+    const delayMs = lateness.tick(nowMs)
+    if (delayMs === null) return
+    reading = { delayMs: Math.round(delayMs), memory: memoryNow(nowMs) }
     looks = [...looks.slice(1), levelOf(reading, options.delayMs, level)]
     const next = nextLevel(level, looks)
     if (next === level) return
@@ -141,8 +163,7 @@ export function createOverloadGuard(first: OverloadOptions): OverloadGuard {
       limitBytes = limitOf(next)
     },
     start() {
-      tickedAtMs = performance.now()
-      lookedAtMs = tickedAtMs
+      lateness = new Lateness(performance.now())
       clock ??= setInterval(tick, TICK_MS).unref()
     },
     close() {

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { createOverloadGuard, levelOf, memoryLimit, nextLevel, type OverloadLevel } from '../../src/accept/overload.ts'
+import {
+  createOverloadGuard,
+  Lateness,
+  levelOf,
+  memoryLimit,
+  nextLevel,
+  type OverloadLevel
+} from '../../src/accept/overload.ts'
 
 const LEVELS: readonly OverloadLevel[] = ['normal', 'shed_new', 'shed_all']
 const level = fc.constantFrom(...LEVELS)
@@ -47,6 +54,46 @@ t.test('a level rises when all looks speak for it, and falls with the first that
     })
   )
 })
+
+/** The levels after each look of a process whose timers come after these times. */
+function levelsAfter(gaps: readonly number[]): readonly OverloadLevel[] {
+  let nowMs = 0
+  let now: OverloadLevel = 'normal'
+  let looks: readonly OverloadLevel[] = ['normal', 'normal', 'normal']
+  const lateness = new Lateness(nowMs)
+  return gaps.flatMap(gap => {
+    nowMs += gap
+    const delayMs = lateness.tick(nowMs)
+    if (delayMs === null) return []
+    looks = [...looks.slice(1), levelOf({ delayMs, memory: 0 }, 200, now)]
+    now = nextLevel(now, looks)
+    return [now]
+  })
+}
+
+t.test(
+  'a host that stops the process again and again sheds nobody, as long as it lets it work in between',
+  async () => {
+    const stop = fc.record({ forMs: fc.integer({ min: 1, max: 5_000 }), works: fc.integer({ min: 2, max: 20 }) })
+    fc.assert(
+      fc.property(fc.array(stop, { minLength: 1, maxLength: 20, size: 'max' }), stops => {
+        const gaps = stops.flatMap(({ forMs, works }) => [50 + forMs, ...Array.from({ length: works }, () => 50)])
+        return levelsAfter(gaps).every(level => level === 'normal')
+      })
+    )
+  }
+)
+
+t.test(
+  'an event loop that is late most of the time sheds after three looks, whatever is on time in between',
+  async t => {
+    const late = Array.from({ length: 20 }, (_, i) => (i % 4 === 3 ? 50 : 400))
+    const levels = levelsAfter(late)
+    t.strictSame(levels.slice(0, 3), ['normal', 'normal', 'shed_new'])
+    t.ok(levels.slice(2).every(level => level === 'shed_new'))
+    t.ok(levelsAfter(Array.from({ length: 20 }, () => 1_500)).includes('shed_all'))
+  }
+)
 
 t.test('the memory that counts is what the operator says, else the container, else the machine', async t => {
   t.equal(memoryLimit(1, 2, 3), 1)

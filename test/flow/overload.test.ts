@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import t, { type Test } from 'tap'
 import { makeCertificate } from '../helpers/certificate.ts'
+import { runGate } from '../helpers/gate-process.ts'
+import { freePort } from '../helpers/ports.ts'
 import { openRaw } from '../helpers/raw.ts'
 import { lineOf, world } from '../helpers/world.ts'
 
@@ -92,6 +95,35 @@ t.test('a gate that is very late lets nobody in, and what runs goes on to its en
   await w.engine.release()
   t.match(await running.text(), /data: \[DONE\]\n\n$/)
   stop()
+})
+
+t.test('what was queued while the host stopped the gate is served, however often it does', async t => {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const file = `${t.testdir()}/tollgate.yaml`
+  writeFileSync(
+    file,
+    `
+server: { listen: 127.0.0.1:${port}, overload: { delay: 120ms } }
+admin: { listen: 127.0.0.1:${adminPort} }
+issuers: [{ issuer: i, audience: a, jwks_url: "http://127.0.0.1:1/jwks.json" }]
+pools: { p: { engine: vllm, targets: ["http://127.0.0.1:1"], models: [m] } }
+teams: { team-a: { pool: p } }
+`
+  )
+  const gate = runGate(t, ['serve', '--config', file])
+  await gate.says('the gate is open')
+  const statuses = new Set<number>()
+  for (let round = 0; round < 4; round++) {
+    gate.child.kill('SIGSTOP')
+    const asked = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/v1/models`))
+    await new Promise(resolve => setTimeout(resolve, 700))
+    gate.child.kill('SIGCONT')
+    // Without a token it is refused by a room that only those reach who are let in.
+    for (const { status } of await Promise.all(asked)) statuses.add(status)
+    await new Promise(resolve => setTimeout(resolve, 120))
+  }
+  t.strictSame([...statuses], [401])
+  t.notMatch(gate.stderr(), /shed_/)
 })
 
 t.test('with TLS, a late gate takes no new connection, and those that are there go on', async t => {
