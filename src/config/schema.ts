@@ -54,7 +54,6 @@ import {
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
 import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
 import { type SuspectOptions, SuspiciousSchema, suspectOptions } from '../suspect/options.ts'
-import { readCount } from '../units.ts'
 
 const TargetSchema = Type.Object({ ...TargetSchemaParts, ...RouteTargetSchemaParts }, { additionalProperties: false })
 
@@ -184,6 +183,15 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     yaml.models,
     pools.map(([, pool]) => pool.engine as Engine)
   )
+  const shape = shapeOptions(
+    yaml.requests,
+    pools.map(([name, pool]) => ({
+      name,
+      isolateCache: pool.isolate_cache,
+      secret: pool.api_key ?? null,
+      usage: usageMode(pool.engine as Engine, pool.usage as UsageMode | undefined)
+    }))
+  )
   return deepFreeze({
     accept: acceptOptions(yaml.server, absolute),
     admin: adminOptions(yaml.admin),
@@ -194,7 +202,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
     store: storeOptions(yaml.store),
-    limit: limitOptions(yaml.limits, yaml.teams, yaml.models, readCount(yaml.requests.caps.max_tokens)),
+    limit: limitOptions(yaml.limits, yaml.teams, yaml.models, shape.caps),
     route: routeOptions(
       pools.map(([name, pool]) =>
         poolOptions(
@@ -209,15 +217,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
       ),
       yaml.teams
     ),
-    shape: shapeOptions(
-      yaml.requests,
-      pools.map(([name, pool]) => ({
-        name,
-        isolateCache: pool.isolate_cache,
-        secret: pool.api_key ?? null,
-        usage: usageMode(pool.engine as Engine, pool.usage as UsageMode | undefined)
-      }))
-    ),
+    shape,
     forward: {
       heartbeatMs: HEARTBEAT_MS,
       maxMessageBytes: messageLimit(inspect.bodyMultimodalBytes),

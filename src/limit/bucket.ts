@@ -36,7 +36,10 @@ export function fullInMs(used: number, { amount, windowMs }: Rate): Ms {
   return Math.ceil((used * windowMs) / amount)
 }
 
-/** What is used after something more was drawn or, below zero, given back. More than the amount is a debt. */
-export function drawn(used: number, delta: number): number {
-  return Math.max(0, used + delta)
+/**
+ * What is used after something more was drawn or, below zero, given back. More than the amount is a debt.
+ * @param most no more is drawn than up to here; what was used before stays used
+ */
+export function drawn(used: number, delta: number, most = Number.POSITIVE_INFINITY): number {
+  return Math.max(0, delta > 0 ? Math.max(used, Math.min(used + delta, most)) : used + delta)
 }

@@ -1,11 +1,14 @@
 import type { Call, Content, Usage } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
+import { answersAsked, ONE_ANSWER, outputReserved } from './answers.ts'
 import type { ReserveOutput, Weights } from './options.ts'
 
 /** What a call is thought to use, in tokens, before anybody knows. */
 export interface Estimate {
   readonly input: number
   readonly output: number
+  /** How many answers that is. */
+  readonly answers: number
   /** The part of it that the call itself has asked for: less will not do. */
   readonly least: number
   /** Bytes of its text; 0 where they say nothing of its tokens. */
@@ -18,6 +21,8 @@ export interface EstimateOptions {
   readonly weights: Weights
   /** The longest answer that anybody may ask for. */
   readonly maxTokens: number
+  /** How many answers a call may ask for. */
+  readonly maxAnswers: number
 }
 
 /** Something is reserved for everything. */
@@ -53,8 +58,6 @@ const GENERATING: ReadonlySet<string> = new Set([
 /** Operations whose input no engine counts. */
 const UNCOUNTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_tokens', 'realtime'])
 
-const OUTPUT_NAMES = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'max_new_tokens']
-
 /** Reckons what calls will use, from what calls of the same model have used. Bounded, whatever is asked for. */
 export class Estimator {
   readonly #models = new Map<string, Habits>()
@@ -62,18 +65,25 @@ export class Estimator {
   /** @param content null for forms and for calls without a body */
   estimate(call: Call, content: Content | null, options: EstimateOptions): Estimate {
     const { operation, model } = call
-    if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, least: FLOOR, textBytes: 0 }
+    if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, answers: 1, least: FLOOR, textBytes: 0 }
     const habits = model === null ? undefined : this.#models.get(model)
     const textBytes = content === null ? 0 : textBytesOf(call, content)
     const input = Math.max(FLOOR, Math.ceil(textBytes / (habits?.ratio ?? SEED_RATIO)))
     // A route that the operator opened may generate, when it has a model.
     const isKnown = GENERATING.has(operation) || (call.routeScope !== null && model !== null)
-    const asked = isKnown && content !== null ? outputAskedOf(content.fields) : null
-    const output = isKnown ? outputOf(asked, habits, options) : 0
+    const asked = isKnown && content !== null ? answersAsked(content.fields) : ONE_ANSWER
+    const output = isKnown ? outputReserved(asked, habits?.p90 ?? SEED_OUTPUT, options) : 0
     const { weights, reserveOutput } = options
     const least =
-      weights.input * input + (reserveOutput === 'max_tokens' && asked !== null ? weights.output * output : 0)
-    return { input, output, least: Math.max(FLOOR, least), textBytes: call.kind === 'text' ? textBytes : 0 }
+      weights.input * input +
+      (reserveOutput === 'max_tokens' && asked.tokensEach !== null ? weights.output * output : 0)
+    return {
+      input,
+      output,
+      answers: asked.count,
+      least: Math.max(FLOOR, least),
+      textBytes: call.kind === 'text' ? textBytes : 0
+    }
   }
 
   /** Learns from the engine's own numbers for a whole call. */
@@ -157,30 +167,6 @@ export function spentOf(usage: Usage | null, { input, output }: Estimate, weight
     output: usage.outputTokens ?? (usage.source === 'engine_final' ? 0 : output)
   }
   return weigh(told, weights)
-}
-
-function outputOf(asked: number | null, habits: Habits | undefined, options: EstimateOptions): number {
-  const { reserveOutput, maxTokens } = options
-  if (reserveOutput === 'none') return 0
-  const most = Math.min(asked ?? maxTokens, maxTokens)
-  return reserveOutput === 'max_tokens' ? most : Math.min(most, habits?.p90 ?? SEED_OUTPUT)
-}
-
-/** The longest answer that the call allows, by any of its names, for all of its answers together; null when it says nothing. */
-function outputAskedOf(fields: Content['fields']): number | null {
-  const { sampling_params: params, n } = fields
-  const layers: readonly unknown[] = [fields, ...(Array.isArray(params) ? params : [params])]
-  const found = layers.flatMap(layer =>
-    typeof layer === 'object' && layer !== null
-      ? OUTPUT_NAMES.map(name => (layer as Content['fields'])[name]).filter(isCount)
-      : []
-  )
-  if (found.length === 0) return null
-  return Math.max(...found) * (isCount(n) ? n : 1)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 /** Long texts that begin like this are no words: media in base64, which engines count in their own way. */

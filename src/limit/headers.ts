@@ -18,6 +18,17 @@ export function remainingOf({ amount }: Policy, used: number): number {
   return Math.max(0, Math.floor(amount - used + 1e-6))
 }
 
+/**
+ * When a caller may come again after a refusal. Of a limit that several teams share it is told in steps that double, from a
+ * second on: the exact time would say how much the others have used.
+ */
+export function toldWaitMs({ isShared, kind }: Policy, waitMs: Ms): Ms {
+  if (!isShared || kind !== 'rate') return waitMs
+  let told = 1_000
+  while (told < waitMs) told *= 2
+  return told
+}
+
 /** When the whole of a limit is there again, if nobody draws; null for calls at once, which only their end gives back. */
 export function resetMs(policy: Policy, used: number, nowMs: Ms): Ms | null {
   if (policy.kind === 'lease') return null
@@ -26,7 +37,7 @@ export function resetMs(policy: Policy, used: number, nowMs: Ms): Ms | null {
 
 /**
  * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each of the limit of which the least is left. Limits in shadow are
- * not told of.
+ * not told of, nor those that several teams share: what is left of them says what others do.
  * @param used of each policy, in their order
  */
 export function rateLimitHeaders(policies: readonly Policy[], used: readonly number[], nowMs: Ms): readonly Header[] {
@@ -34,7 +45,7 @@ export function rateLimitHeaders(policies: readonly Policy[], used: readonly num
     let tightest = -1
     let least = Number.POSITIVE_INFINITY
     for (const [i, policy] of policies.entries()) {
-      if (policy.resource !== resource || policy.isShadow) continue
+      if (policy.resource !== resource || policy.isShadow || policy.isShared) continue
       const left = remainingOf(policy, used[i] ?? 0)
       if (left >= least) continue
       least = left

@@ -1,8 +1,9 @@
 import { GateError, type GateErrorOptions } from '../errors.ts'
 import type { Call, Client, Exchange, Identity, Reservation } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
+import { perAnswer } from './answers.ts'
 import { type Estimate, type Estimator, spentOf, weigh } from './estimate.ts'
-import { durationText, type Header, rateLimitHeaders, remainingOf, resetMs } from './headers.ts'
+import { durationText, type Header, rateLimitHeaders, remainingOf, resetMs, toldWaitMs } from './headers.ts'
 import type { Leases } from './leases.ts'
 import type { LimitOptions } from './options.ts'
 import { createPolicies, type Policies, type Policy } from './policies.ts'
@@ -121,7 +122,7 @@ export class Limiter {
   }
 
   /**
-   * What is left of the limits of a caller, for himself. Of limits that all teams share only the amount is told: what is left
+   * What is left of the limits of a caller, for himself. Of limits that several teams share only the amount is told: what is left
    * of them says what others do.
    * @param models that the caller may use
    */
@@ -135,7 +136,6 @@ export class Limiter {
       team: identity.team,
       suspended: this.#policies.isSuspended(identity),
       limits: all.map((policy, i) => {
-        const isShared = policy.scope === 'model' || policy.scope === 'global'
         const has = used[i] ?? 0
         const resets = resetMs(policy, has, now)
         return {
@@ -144,8 +144,8 @@ export class Limiter {
           model: policy.model,
           resource: policy.resource,
           limit: policy.amount,
-          remaining: isShared ? null : remainingOf(policy, has),
-          reset: isShared || resets === null ? null : durationText(resets),
+          remaining: policy.isShared ? null : remainingOf(policy, has),
+          reset: policy.isShared || resets === null ? null : durationText(resets),
           shadow: policy.isShadow
         }
       })
@@ -170,7 +170,7 @@ export class Limiter {
     if (refusal !== null) {
       tally.refused(refusal.draw, outcome.shadowed)
       const error = refusalOf(refusal.draw, refusal.waitMs)
-      const retryAfterMs = String(Math.ceil(refusal.waitMs))
+      const retryAfterMs = String(Math.ceil(toldWaitMs(refusal.draw, refusal.waitMs)))
       return { headers: [...headers, ['retry-after-ms', retryAfterMs]], reservation: null, shadowed, error }
     }
     tally.admitted(policies, outcome.used, outcome.shadowed)
@@ -193,7 +193,7 @@ export class Limiter {
         void store.settle(ticket, spent)
         const model = known.call?.model ?? null
         if (isTaken && usage?.source === 'engine_final' && model !== null) {
-          estimator.learn(model, estimate.textBytes, usage)
+          estimator.learn(model, estimate.textBytes, perAnswer(usage, estimate.answers))
         }
       }
     }
@@ -206,10 +206,11 @@ function wasTaken({ status, failure, attempts }: Exchange): boolean {
 }
 
 function refusalOf(policy: Policy, waitMs: Ms): GateError {
-  const retryAfterSec = Math.max(1, Math.ceil(waitMs / 1_000))
+  const toldMs = toldWaitMs(policy, waitMs)
+  const retryAfterSec = Math.max(1, Math.ceil(toldMs / 1_000))
   const said: GateErrorOptions = {
     retryAfterSec,
-    message: `${policy.words} is reached. Try again in ${durationText(waitMs)}.`
+    message: `${policy.words} is reached. Try again in ${durationText(toldMs)}.`
   }
   const detail = { policy: policy.name, reason: policy.name, waitMs }
   if (policy.kind === 'lease') return new GateError('TOLLGATE_LIMIT_CONCURRENCY', detail, said)

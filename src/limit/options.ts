@@ -16,6 +16,8 @@ export interface LimitOptions {
   readonly onStoreFailure: OnStoreFailure
   /** The longest answer that anybody may ask for, in tokens. */
   readonly maxTokens: number
+  /** How many answers a call may ask for: prompts, times copies of each. */
+  readonly maxAnswers: number
 }
 
 /** What is reserved for the answer. */
@@ -194,12 +196,12 @@ interface TeamYaml {
   readonly suspended: boolean
 }
 
-/** Reads the keys `limits`, `teams` and `models`. @param maxTokens `requests.caps.max_tokens` */
+/** Reads the keys `limits`, `teams` and `models`. @param caps `requests.caps` */
 export function limitOptions(
   yaml: Static<typeof LimitsSchema>,
   teams: Readonly<Record<string, TeamYaml>>,
   models: Readonly<Record<string, { readonly limits?: LimitsYaml }>>,
-  maxTokens: number
+  caps: { readonly maxTokens: number; readonly n: number; readonly prompts: number }
 ): LimitOptions {
   return {
     subject: limitsOf(yaml.default),
@@ -210,7 +212,8 @@ export function limitOptions(
     reserveOutput: yaml.reserve_output as ReserveOutput,
     weights: yaml.weights,
     onStoreFailure: yaml.on_store_failure as OnStoreFailure,
-    maxTokens
+    maxTokens: caps.maxTokens,
+    maxAnswers: caps.n * caps.prompts
   }
 }
 

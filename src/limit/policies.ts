@@ -8,6 +8,9 @@ import type { Draw } from './quota-store.ts'
 /** Whom a limit is for. */
 export type Scope = 'user' | 'team' | 'team_model' | 'model' | 'ip' | 'global'
 
+/** Those that callers of several teams meet. */
+const SHARED_SCOPES: ReadonlySet<Scope> = new Set(['model', 'ip', 'global'])
+
 /** One limit that a call meets, and how it is spoken of. */
 export interface Policy extends Draw {
   /** `team.tpm`, `user.tokens_per_day`: what operators and callers know it by. */
@@ -152,10 +155,16 @@ function* policiesOf(
   endOf: (per: 'day' | 'month', tz: string) => Ms
 ): Generator<Policy> {
   const { rpm, tpm, concurrent, budgets, isShadow } = limits
-  const one = (part: string, words: string, rest: Omit<Draw, 'key' | 'isShadow'>, only = isShadow): Policy => ({
+  const one = (
+    part: string,
+    words: string,
+    rest: Omit<Draw, 'key' | 'isShadow' | 'isShared'>,
+    only = isShadow
+  ): Policy => ({
     key: prefix + part,
     ...rest,
     isShadow: only,
+    isShared: SHARED_SCOPES.has(scope),
     name: `${scope}.${part}`,
     scope,
     model,

@@ -5,6 +5,7 @@ import {
   type Draw,
   LEASE_MS,
   LEASE_WAIT_MS,
+  mostOf,
   type Outcome,
   type OwnQuotaStore,
   owedOf,
@@ -139,7 +140,7 @@ export class MemoryQuotaStore implements OwnQuotaStore {
 
   #add(draw: Draw, delta: number, id: string, nowMs: Ms): void {
     if (draw.kind === 'lease') this.hold(draw, id, nowMs)
-    else this.#write(draw, drawn(this.#usedOf(draw, nowMs), delta), nowMs)
+    else this.#write(draw, drawn(this.#usedOf(draw, nowMs), delta, mostOf(draw)), nowMs)
   }
 
   #write(draw: Draw, used: number, nowMs: Ms): void {

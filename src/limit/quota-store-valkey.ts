@@ -5,6 +5,7 @@ import {
   type Draw,
   LEASE_MS,
   LEASE_WAIT_MS,
+  mostOf,
   type Outcome,
   owedOf,
   type QuotaStore,
@@ -20,6 +21,8 @@ const KEEP_MS: Ms = 48 * 3_600_000
 const GATE_MS: Ms = 30_000
 /** So many leases are renewed in one step. */
 const BATCH = 500
+/** Scripts know no infinity. */
+const NO_BOUND = Number.MAX_SAFE_INTEGER
 const GATES_KEY = 'tollgate:1:{*}:gates'
 
 /** Limits that several gates share, in Redis or Valkey: one script for each step, by the clock of the store. */
@@ -65,7 +68,8 @@ export class ValkeyQuotaStore implements QuotaStore {
       draw.amount,
       spanOf(draw),
       owedOf(draw, { ...ticket, isUnconfirmed: false }, spent),
-      owedOf(draw, { ...ticket, isUnconfirmed: true }, spent)
+      owedOf(draw, { ...ticket, isUnconfirmed: true }, spent),
+      Math.min(mostOf(draw), NO_BOUND)
     ])
     const reply = await this.#runner.run(SETTLE, this.#keysOf(id, draws), [id, KEEP_MS, isUnconfirmed ? 1 : 0, ...args])
     return reply === null ? null : listOf(reply).map(Number)

@@ -15,6 +15,8 @@ export interface Draw {
   readonly endsAtMs: Ms
   /** It is counted, but refuses nobody. */
   readonly isShadow: boolean
+  /** Callers of several teams draw from it. */
+  readonly isShared: boolean
 }
 
 /** What a call has drawn, until it is settled. */
@@ -23,7 +25,7 @@ export interface Ticket<D extends Draw = Draw> {
   readonly id: string
   /** Those that were drawn from: a shadow that would have refused was not. */
   readonly draws: readonly D[]
-  /** What was reserved of every bucket of tokens. */
+  /** What was reserved of every bucket of tokens: of one that is shared, no more than it holds. */
   readonly tokens: number
   /** The store has not said that it knows of it: what it has used is added when it is settled. */
   readonly isUnconfirmed: boolean
@@ -78,13 +80,30 @@ export interface OwnQuotaStore extends QuotaStore {
   glance(draws: readonly Draw[]): readonly number[]
 }
 
-/** What a call costs of a bucket. */
-export function costOf({ resource }: Draw, tokens: number): number {
-  return resource === 'tokens' ? tokens : 1
+/** A bucket of several teams is never deeper in debt than this part of its amount. */
+const SHARED_DEBT = 0.5
+
+/** What a call costs of a bucket. One that several teams share is emptied at most; only the caller's own take a debt. */
+export function costOf(draw: Draw, tokens: number): number {
+  if (draw.resource !== 'tokens') return 1
+  return isBounded(draw) ? Math.min(tokens, draw.amount) : tokens
+}
+
+/**
+ * Up to where a call may draw from a bucket when it is settled. What one caller has used beyond its reservation keeps the
+ * others from a shared one for half its window at most, however many such calls there are.
+ */
+export function mostOf(draw: Draw): number {
+  return isBounded(draw) ? draw.amount * (1 + SHARED_DEBT) : Number.POSITIVE_INFINITY
+}
+
+/** A budget is not: its period ends all the same, and what it counts is money. */
+function isBounded({ isShared, kind, resource }: Draw): boolean {
+  return isShared && kind === 'rate' && resource === 'tokens'
 }
 
 /** How much more than was reserved a call has used of a bucket; below zero for less. Leases are given back as such. */
-export function owedOf({ resource }: Draw, ticket: Ticket, { requests, tokens }: Spent): number {
-  if (ticket.isUnconfirmed) return resource === 'tokens' ? tokens : requests
-  return resource === 'tokens' ? tokens - ticket.tokens : requests - 1
+export function owedOf(draw: Draw, ticket: Ticket, { requests, tokens }: Spent): number {
+  const used = draw.resource === 'tokens' ? tokens : requests
+  return ticket.isUnconfirmed ? used : used - costOf(draw, ticket.tokens)
 }

@@ -78,11 +78,11 @@ return reply
 
 /**
  * KEYS: buckets, then the record. ARGV: id, keep, whether what nobody reserved is to be added, then of each bucket kind, amount,
- * span, what is owed when it was reserved, and when it was not. False when the ticket is settled already.
+ * span, what is owed when it was reserved, and when it was not, and up to where it may be drawn. False when the ticket is settled already.
  */
 export const SETTLE = {
-  name: 'settle_1',
-  text: `${head('settle 1')}
+  name: 'settle_2',
+  text: `${head('settle 2')}
 local n = #KEYS - 1
 local id, keep = ARGV[1], tonumber(ARGV[2])
 local record = redis.call('GET', KEYS[n + 1])
@@ -96,12 +96,14 @@ else
 end
 local reply = {}
 for i = 1, n do
-  local a = 3 + (i - 1) * 5
+  local a = 3 + (i - 1) * 6
   local kind, amount, span = ARGV[a + 1], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
   if kind == 'lease' then redis.call('ZREM', KEYS[i], id) end
   local used, at = usedOf(KEYS[i], kind, amount, span)
   if column > 0 and (kind == 'rate' or (kind == 'budget' and at <= span)) then
-    used = math.max(0, used + tonumber(ARGV[a + column]))
+    local delta, most = tonumber(ARGV[a + column]), tonumber(ARGV[a + 6])
+    if delta > 0 then delta = math.max(0, math.min(delta, most - used)) end
+    used = math.max(0, used + delta)
     write(KEYS[i], kind, used, at, span, keep)
   end
   reply[i] = text(used)

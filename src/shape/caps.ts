@@ -1,3 +1,5 @@
+import { countConversations, countPrompts, takesTokens } from '../engines/prompts.ts'
+import type { Engine } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
 import { type Fields, isRecord } from './json.ts'
 import type { CapOptions } from './options.ts'
@@ -12,16 +14,19 @@ const MAX_TOOLS = 256
 const MAX_SCHEMA_NODES = 5_000
 const MAX_SCHEMA_DEPTH = 24
 
+/** Lengths of answers. `num_predict` is Ollama's. */
 const TOKENS = [
   'max_tokens',
   'max_completion_tokens',
   'max_output_tokens',
   'max_new_tokens',
   'min_tokens',
-  'min_new_tokens'
+  'min_new_tokens',
+  'num_predict'
 ]
-const COPIES = ['n', 'best_of']
+const COPIES = ['n', 'best_of', 'num_return_sequences']
 const LOGPROBS = ['logprobs', 'top_logprobs', 'top_logprobs_num']
+const PROMPTS = ['prompt', 'text', 'input_ids']
 const LISTS: ReadonlyMap<string, number> = new Map([
   ['stop', MAX_STOPS],
   ['stop_sequences', MAX_STOPS],
@@ -57,18 +62,19 @@ const SCHEMAS = [
  * Refuses what would let one call take the place of many.
  * @throws TOLLGATE_SHAPE_CAP with `param` and `limit`; TOLLGATE_SHAPE_FIELD with `param` for what is no number at all
  */
-export function checkCaps(fields: Fields, caps: CapOptions): void {
+export function checkCaps(fields: Fields, caps: CapOptions, engine: Engine): void {
   for (const name of TOKENS) checkCount(fields, name, caps.maxTokens)
-  for (const name of COPIES) checkCount(fields, name, caps.n)
+  for (const name of COPIES) checkCount(fields, name, caps.n, 1)
   for (const name of LOGPROBS) checkLogprobs(fields, name, caps.logprobs)
   for (const [name, limit] of LISTS) {
-    const value = fields[name]
-    if (Array.isArray(value) && value.length > limit) throw over(name, limit)
+    const list = listIn(fields[name])
+    if (list !== null && Math.max(list.length, countPrompts(list, true)) > limit) throw over(name, limit)
   }
-  checkPrompts(fields.prompt, 'prompt', caps.prompts)
-  checkPrompts(fields.text, 'text', caps.prompts)
-  checkPrompts(fields.input_ids, 'input_ids', caps.prompts)
-  checkPrompts(fields.input, 'input', MAX_INPUTS)
+  for (const name of PROMPTS) {
+    if (countPrompts(fields[name], takesTokens(engine, name)) > caps.prompts) throw over(name, caps.prompts)
+  }
+  if (countPrompts(fields.input, takesTokens(engine, 'input')) > MAX_INPUTS) throw over('input', MAX_INPUTS)
+  if (countConversations(fields.messages) > caps.prompts) throw over('messages', caps.prompts)
   const { logit_bias: biases } = fields
   if (isRecord(biases) && Object.keys(biases).length > MAX_BIASES) throw over('logit_bias', MAX_BIASES)
   for (const name of SCHEMAS) checkSchema(fields[name], name)
@@ -80,21 +86,23 @@ export function checkCaps(fields: Fields, caps: CapOptions): void {
  * The body, and the parameters below its `sampling_params`: one set, or one for each prompt (SGLang's native routes).
  * What holds for the first holds for all of them.
  *
+ * @param isOpened a route that the operator has opened: parameters may stand below `options`, too (Ollama's dialect)
  * @throws TOLLGATE_SHAPE_FIELD when it is neither, TOLLGATE_SHAPE_CAP when there are more sets than prompts are allowed
  */
-export function layersOf(fields: Fields, caps: CapOptions): readonly Fields[] {
-  const { sampling_params: params } = fields
-  if (params === undefined || params === null) return [fields]
+export function layersOf(fields: Fields, caps: CapOptions, isOpened = false): readonly Fields[] {
+  const { sampling_params: params, options } = fields
+  const own = isOpened && isRecord(options) ? [fields, options] : [fields]
+  if (params === undefined || params === null) return own
   const sets: readonly unknown[] = Array.isArray(params) ? params : [params]
   if (sets.length > caps.prompts) throw over('sampling_params', caps.prompts)
   if (!sets.every(isRecord)) throw wrong('sampling_params')
-  return [fields, ...sets]
+  return [...own, ...sets]
 }
 
-function checkCount(fields: Fields, name: string, limit: number): void {
+function checkCount(fields: Fields, name: string, limit: number, least = 0): void {
   const value = fields[name]
   if (value === undefined || value === null) return
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw wrong(name)
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least) throw wrong(name)
   if (value > limit) throw over(name, limit)
 }
 
@@ -103,9 +111,10 @@ function checkLogprobs(fields: Fields, name: string, limit: number): void {
   if (typeof fields[name] !== 'boolean') checkCount(fields, name, limit)
 }
 
-/** A list of texts or of lists of tokens is many prompts; a list of tokens is one. */
-function checkPrompts(value: unknown, name: string, limit: number): void {
-  if (Array.isArray(value) && typeof value[0] !== 'number' && value.length > limit) throw over(name, limit)
+/** A list, or the one that vLLM takes in an object where text and media may be mixed. */
+function listIn(value: unknown): readonly unknown[] | null {
+  if (Array.isArray(value)) return value
+  return isRecord(value) && Array.isArray(value.content) ? value.content : null
 }
 
 function checkSchema(value: unknown, name: string): void {

@@ -93,9 +93,9 @@ export function createShaper(options: ShapeOptions, deps: { readonly own: Buffer
       if (call.model !== call.modelAsked && call.model !== null) set.set('model', JSON.stringify(call.model))
       if (!isForeign) {
         // Of a route that the operator opened the fields are not known, but those that nobody may set are.
-        for (const layer of layersOf(fields, options.caps)) {
+        for (const layer of layersOf(fields, options.caps, allowed === null)) {
           checkRefused(layer)
-          checkCaps(layer, options.caps)
+          checkCaps(layer, options.caps, target.engine)
           checkGrammars(layer)
         }
         for (const name of members.keys()) {

@@ -1,3 +1,4 @@
+import { countPrompts, takesTokens } from '../engines/prompts.ts'
 import { USAGE_HABITS, type UsageMode } from '../engines/usage.ts'
 import { GateError } from '../errors.ts'
 import type { Call, Reporting, Target } from '../exchange.ts'
@@ -29,7 +30,10 @@ export function usageOptions(init: {
   readonly own: string | null
 }): UsageOptions {
   const { mode, call, target, fields, own } = init
-  const counts = { choices: countOf(fields.n), prompts: promptsOf(fields.prompt) }
+  const counts = {
+    choices: countOf(fields.n),
+    prompts: countPrompts(fields.prompt, takesTokens(target.engine, 'prompt'))
+  }
   if (mode === 'native' || !call.isStream || !ASKED.has(call.operation)) {
     return { text: null, reporting: { mode, own: undefined, hidesFinal: false, hidesPartial: false, ...counts } }
   }
@@ -96,11 +100,6 @@ function wrong(): GateError {
 
 function countOf(value: unknown): number {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 1
-}
-
-/** A list of texts or of lists of tokens is many prompts; a list of tokens is one. */
-function promptsOf(value: unknown): number {
-  return Array.isArray(value) && value.length > 0 && typeof value[0] !== 'number' ? value.length : 1
 }
 
 const FORM_INCLUDE = 'stream_include_usage'

@@ -31,6 +31,7 @@ export const limitOptions = (of: Partial<LimitOptions> = {}): LimitOptions => ({
   weights: { input: 1, cached: 1, output: 1 },
   onStoreFailure: 'local',
   maxTokens: 32_000,
+  maxAnswers: 256,
   ...of
 })
 

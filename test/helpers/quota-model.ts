@@ -20,7 +20,7 @@ export class PlainModel {
   /** Reserves here too, and fails when the store has decided otherwise. */
   agrees(id: string, draws: readonly Draw[], tokens: number, outcome: Outcome): void {
     const short = draws.filter(draw => {
-      const cost = draw.resource === 'tokens' ? tokens : 1
+      const cost = costOf(draw, tokens)
       return this.used(draw) + Math.min(cost, draw.amount) > draw.amount + 1e-4
     })
     const isRefused = short.some(({ isShadow }) => !isShadow)
@@ -30,7 +30,7 @@ export class PlainModel {
     ok(outcome.ticket.draws.map(({ key }) => key).join() === taken.map(({ key }) => key).join(), 'drawn from others')
     for (const draw of taken) {
       if (draw.kind === 'lease') this.#holders(draw).set(id, this.#nowMs() + 30_000)
-      else this.#add(draw, draw.resource === 'tokens' ? tokens : 1)
+      else this.#add(draw, costOf(draw, tokens))
     }
     this.#open.set(id, outcome.ticket)
   }
@@ -40,7 +40,10 @@ export class PlainModel {
     this.#open.delete(id)
     for (const draw of ticket?.draws ?? []) {
       if (draw.kind === 'lease') this.#holders(draw).delete(id)
-      else this.#add(draw, draw.resource === 'tokens' ? spent.tokens - (ticket?.tokens ?? 0) : spent.requests - 1)
+      else {
+        const used = draw.resource === 'tokens' ? spent.tokens : spent.requests
+        this.#add(draw, used - costOf(draw, ticket?.tokens ?? 0))
+      }
     }
   }
 
@@ -68,7 +71,11 @@ export class PlainModel {
 
   #add(draw: Draw, delta: number): void {
     const atMs = draw.kind === 'budget' ? draw.endsAtMs : this.#nowMs()
-    this.#level.set(draw.key, { used: Math.max(0, this.used(draw) + delta), atMs })
+    const before = this.used(draw)
+    const after = Math.max(0, before + delta)
+    // What several teams share is never deeper in debt than half of what it holds.
+    const most = isBounded(draw) && delta > 0 ? Math.max(before, 1.5 * draw.amount) : after
+    this.#level.set(draw.key, { used: Math.min(after, most), atMs })
   }
 
   #holders({ key }: Draw): Map<string, number> {
@@ -76,4 +83,13 @@ export class PlainModel {
     this.#leases.set(key, known)
     return known
   }
+}
+
+function isBounded({ isShared, kind, resource }: Draw): boolean {
+  return isShared && kind === 'rate' && resource === 'tokens'
+}
+
+function costOf(draw: Draw, tokens: number): number {
+  if (draw.resource !== 'tokens') return 1
+  return isBounded(draw) ? Math.min(tokens, draw.amount) : tokens
 }

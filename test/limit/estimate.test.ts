@@ -6,7 +6,8 @@ import { chat, usage } from '../helpers/limit-scene.ts'
 const options: EstimateOptions = {
   reserveOutput: 'p90',
   weights: { input: 1, cached: 0.5, output: 4 },
-  maxTokens: 32_000
+  maxTokens: 32_000,
+  maxAnswers: 256
 }
 const of = (fields: object, more: Partial<EstimateOptions> = {}, estimator = new Estimator()) => {
   const { call, content } = chat(fields)
@@ -49,7 +50,7 @@ t.test('an answer is reserved as long as nine in ten were, and no longer than th
 
 t.test('a billion tokens of answer reserve no more than the cap', async t => {
   t.equal(of({ max_tokens: 1_000_000_000 }, { reserveOutput: 'max_tokens' }).output, 32_000)
-  t.equal(of({ max_tokens: 30_000, n: 1_000_000_000 }, { reserveOutput: 'max_tokens' }).output, 32_000)
+  t.equal(of({ max_tokens: 30_000, n: 1_000_000_000 }, { reserveOutput: 'max_tokens' }).output, 256 * 30_000)
   t.equal(of({ max_tokens: -5 }, { reserveOutput: 'max_tokens' }).output, 32_000)
   t.equal(of({}, { reserveOutput: 'none' }).output, 0)
 })
@@ -91,7 +92,7 @@ t.test('something is reserved for everything, whatever the body is', async () =>
 t.test('tokens weigh what the operator says, those from a cache too', async t => {
   t.equal(weigh({ input: 100, cached: 40, output: 10 }, options.weights), 60 + 20 + 40)
   t.equal(weigh({ input: 10, cached: 40, output: 0 }, options.weights), 5)
-  const estimate = { input: 50, output: 500, least: 50, textBytes: 0 }
+  const estimate = { input: 50, output: 500, answers: 1, least: 50, textBytes: 0 }
   const spent = (said: Parameters<typeof usage>[0] | null) =>
     spentOf(said === null ? null : usage(said), estimate, options.weights)
   t.equal(spent({ inputTokens: 100, cachedInputTokens: 40, outputTokens: 10 }), 120)
@@ -99,7 +100,7 @@ t.test('tokens weigh what the operator says, those from a cache too', async t =>
 })
 
 t.test('what no engine has told is charged as it was thought, never as nothing', async t => {
-  const estimate = { input: 50, output: 500, least: 50, textBytes: 0 }
+  const estimate = { input: 50, output: 500, answers: 1, least: 50, textBytes: 0 }
   const one = { input: 1, cached: 1, output: 1 }
   t.equal(spentOf(null, estimate, one), 550)
   t.equal(spentOf(usage({ source: 'none', inputTokens: null, outputTokens: null }), estimate, one), 550)

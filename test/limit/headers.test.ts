@@ -1,5 +1,5 @@
 import t from 'tap'
-import { durationText, rateLimitHeaders } from '../../src/limit/headers.ts'
+import { durationText, rateLimitHeaders, toldWaitMs } from '../../src/limit/headers.ts'
 import type { Policy } from '../../src/limit/policies.ts'
 import { budget, lease, rate } from '../helpers/draws.ts'
 
@@ -42,4 +42,31 @@ t.test('a debt is no number below zero, and a limit in shadow is not told of', a
     'x-ratelimit-remaining-tokens': '0',
     'x-ratelimit-reset-tokens': '1m36s'
   })
+})
+
+t.test('what several teams share is not told of, however little is left of it', async t => {
+  const policies = [
+    policy(rate('a', 60, { resource: 'requests' })),
+    policy(rate('all', 10, { resource: 'requests', isShared: true })),
+    policy(rate('model', 1_000, { isShared: true }))
+  ]
+  t.strictSame(Object.fromEntries(rateLimitHeaders(policies, [1, 9, 990], NOW)), {
+    'x-ratelimit-limit-requests': '60',
+    'x-ratelimit-remaining-requests': '59',
+    'x-ratelimit-reset-requests': '1s'
+  })
+})
+
+t.test('when to come again is told exactly of an own limit, and in doubling steps of a shared one', async t => {
+  const [own, shared] = [policy(rate('a', 60)), policy(rate('b', 60, { isShared: true }))]
+  t.strictSame(
+    [1, 999, 1_001, 33_333].map(ms => toldWaitMs(own, ms)),
+    [1, 999, 1_001, 33_333]
+  )
+  t.strictSame(
+    [1, 999, 1_001, 33_333].map(ms => toldWaitMs(shared, ms)),
+    [1_000, 1_000, 2_000, 64_000]
+  )
+  const day = policy(budget('c', 60, NOW + 7_777, { isShared: true }))
+  t.equal(toldWaitMs(day, 7_777), 7_777, 'a period ends when it ends')
 })

@@ -164,7 +164,7 @@ t.test('limits in shadow refuse nobody, are written down, and are counted', asyn
   const second = admit(chat())
   t.strictSame(second.shadowed, ['user.rpm'])
   t.equal(second.error, null)
-  t.equal(Object.fromEntries(second.headers)['x-ratelimit-limit-requests'], '100')
+  t.strictSame(second.headers, [], 'what is in shadow is not told of, nor what others share')
   t.match(
     [...base.tally.all()].find(({ policy }) => policy === 'user.rpm'),
     { counts: { near: 1, deny: 0, shadow_deny: 1 } }
@@ -249,5 +249,62 @@ t.test('what is left of limits that all teams share is told to none of them', as
       { name: 'global.rpm', limit: 10, remaining: null, reset: null },
       { name: 'model.tpm', model: 'm', limit: 5, remaining: null, reset: null }
     ]
+  })
+})
+
+t.test(
+  'a call for many answers that uses far more than a shared limit holds keeps no other team out for long',
+  async t => {
+    for (const [name, options] of Object.entries({
+      global: { global: limits({ tpm: 10_000 }) },
+      model: { models: new Map([['m', limits({ tpm: 10_000 })]]) }
+    })) {
+      const { admit, clock } = scene({
+        ...options,
+        teams: new Map([['team-a', team({ team: limits({ tpm: 10_000 }) })]])
+      })
+      const prompt = Array.from({ length: 64 }, () => 'write a book')
+      const greedy = chat({ prompt, n: 4, max_tokens: 32_000 })
+      admit(greedy).reservation?.settle(answered(greedy, usage({ inputTokens: 256, outputTokens: 256_000 })))
+      const other = () => chat({ max_tokens: 100 }, { team: 'team-b', sub: 'u-2' })
+      t.equal(codeOf(admit(other())), 'TOLLGATE_LIMIT_TOKENS', name)
+      clock.advance(35_000)
+      t.equal(codeOf(admit(other())), null, `${name}: the other team goes on`)
+      t.equal(codeOf(admit(chat())), 'TOLLGATE_LIMIT_TOKENS', `${name}: its own limit has all of it`)
+      clock.advance(20 * 60_000)
+      t.equal(codeOf(admit(chat())), 'TOLLGATE_LIMIT_TOKENS', name)
+      clock.advance(10 * 60_000)
+      t.equal(codeOf(admit(chat())), null, name)
+    }
+  }
+)
+
+t.test('what is reserved counts every answer, and is learned of one', async t => {
+  const { admit, describe } = scene({ subject: limits({ tpm: 1_000_000 }) })
+  const prompt = Array.from({ length: 64 }, () => 'x')
+  const of = async (fields: object) => {
+    const before = (await describe()).limits[0]?.remaining ?? 0
+    const exchange = chat(fields)
+    const { reservation } = admit(exchange)
+    const reserved = before - ((await describe()).limits[0]?.remaining ?? 0)
+    reservation?.settle(answered(exchange, usage({ inputTokens: 1, outputTokens: 64 * 4 * 10 })))
+    return reserved
+  }
+  t.ok((await of({ prompt, n: 4, max_tokens: 100 })) >= 25_600)
+  for (let i = 0; i < 40; i++) await of({ prompt, n: 4, max_tokens: 100 })
+  const learned = await of({ prompt: 'x', max_tokens: 100 })
+  t.ok(learned < 30, `one answer: ${learned}`)
+})
+
+t.test('a refusal by a shared limit says nothing of what others have used', async t => {
+  const { admit } = scene({ global: limits({ tpm: 10_000 }) })
+  const other = chat({}, { team: 'team-b', sub: 'u-2' })
+  admit(other).reservation?.settle(answered(other, usage({ inputTokens: 9_876, outputTokens: 0 })))
+  const refused = admit(chat({ max_tokens: 200 }))
+  t.equal(codeOf(refused), 'TOLLGATE_LIMIT_TOKENS')
+  t.strictSame(refused.headers, [['retry-after-ms', '1000']])
+  t.match(refused.error?.told, {
+    retryAfterSec: 1,
+    message: "This gate's limit of 10000 tokens per minute is reached. Try again in 1s."
   })
 })

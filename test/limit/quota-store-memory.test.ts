@@ -80,11 +80,12 @@ t.test('whatever comes in whatever order while time goes by, it says what a plai
     rate('tpm', 100),
     rate('shadow', 20, { isShadow: true }),
     lease('running', 3),
-    budget('day', 1_000, START + 10_000_000)
+    budget('day', 1_000, START + 10_000_000),
+    rate('all', 60, { isShared: true })
   ]
   const step = fc.record({
     verb: fc.constantFrom('reserve', 'reserve', 'settle', 'renew'),
-    which: fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }),
+    which: fc.subarray([0, 1, 2, 3, 4, 5], { minLength: 1 }),
     call: fc.nat({ max: 12 }),
     tokens: fc.integer({ min: 1, max: 120 }),
     spent: fc.nat({ max: 200 }),

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { costOf, owedOf, type Ticket } from '../../src/limit/quota-store.ts'
-import { lease, rate } from '../helpers/draws.ts'
+import { costOf, mostOf, owedOf, type Ticket } from '../../src/limit/quota-store.ts'
+import { budget, lease, rate } from '../helpers/draws.ts'
 
 const ticket = (isUnconfirmed: boolean): Ticket => ({ id: 'c', draws: [], tokens: 100, isUnconfirmed })
 
@@ -8,6 +8,7 @@ t.test('a call costs one of requests and of calls at once, and of tokens what is
   t.equal(costOf(rate('r', 1, { resource: 'requests' }), 70), 1)
   t.equal(costOf(lease('l', 1), 70), 1)
   t.equal(costOf(rate('t', 1), 70), 70)
+  t.equal(costOf(rate('t', 50, { isShared: true }), 70), 50)
 })
 
 t.test(
@@ -20,5 +21,19 @@ t.test(
     t.equal(owedOf(requests, ticket(false), { requests: 0, tokens: 0 }), -1)
     t.equal(owedOf(rate('t', 1), ticket(true), { requests: 1, tokens: 130 }), 130)
     t.equal(owedOf(requests, ticket(true), { requests: 1, tokens: 0 }), 1)
+  }
+)
+
+t.test(
+  'a rate of tokens that several teams share has a bound; the own ones, budgets and requests have none',
+  async t => {
+    t.equal(mostOf(rate('t', 100, { isShared: true })), 150)
+    for (const draw of [
+      rate('t', 100),
+      rate('r', 100, { isShared: true, resource: 'requests' }),
+      budget('b', 100, 1, { isShared: true })
+    ]) {
+      t.equal(mostOf(draw), Number.POSITIVE_INFINITY)
+    }
   }
 )

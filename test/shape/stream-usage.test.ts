@@ -91,6 +91,7 @@ t.test('answers and prompts are counted', async t => {
   t.strictSame(counts({ n: 3, prompt: ['a', 'b'] }), [3, 2])
   t.strictSame(counts({ n: null, prompt: [1, 2, 3] }), [1, 1])
   t.strictSame(counts({ prompt: [[1], [2]] }), [1, 2])
+  t.strictSame(counts({ prompt: [1, 'a', 'b'] }), [1, 3])
 })
 
 t.test('forms are asked by fields of their own', async t => {
