@@ -5,11 +5,17 @@ import type { RevocationStatus } from './authenticate/revocations.ts'
 import type { SinkStatus } from './export/shipping.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import type { SharedStatus } from './limit/quota-store-shared.ts'
+import type { LineWriterStatus } from './line-writer.ts'
 
 /** Keys that never came: nobody's token can be verified. */
 export function keysCheck(set: Pick<KeySet, 'status'>): Check {
   const { name, ready, ageMs, lastError, kids } = set.status()
   return { name: `keys of ${name}`, ok: ready, detail: { ageMs, lastError, kids } }
+}
+
+/** What is lost of a log is lost whether calls come or not. */
+export function logsCheck(logs: { readonly operator: LineWriterStatus; readonly audit: LineWriterStatus }): Check {
+  return { name: 'logs', ok: true, detail: { ...logs } }
 }
 
 /** Not being ready would move the load to gates that have as much to do. */

@@ -8,6 +8,7 @@ import { runUsage } from './bill/command.ts'
 import { accountTools } from './config/account-tools.ts'
 import { runCheck } from './config/check.ts'
 import { runDiff } from './config/diff.ts'
+import { endProcess, forgiveClosedPipes } from './end-process.ts'
 import { runExplain } from './explain-command.ts'
 import { runExport } from './export/command.ts'
 import { runApiKeys } from './mint/api-keys-command.ts'
@@ -137,7 +138,8 @@ async function serveCommand(argv: readonly string[]): Promise<number> {
     stderr.write(`tollgate serve: --config FILE is missing.\n${SERVE_HELP}`)
     return 2
   }
-  return await serve({ configFile: values.config, takesOver: values['take-over'], env, stdout, stderr })
+  const exitCode = await serve({ configFile: values.config, takesOver: values['take-over'], env, stdout, stderr })
+  return await endProcess(exitCode)
 }
 
 async function checkCommand(argv: readonly string[]): Promise<number> {
@@ -173,6 +175,7 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
+forgiveClosedPipes()
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (err) {

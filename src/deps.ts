@@ -9,7 +9,7 @@ import type { RevocationDesk } from './admin/revocations.ts'
 import type { AppDeps } from './app.ts'
 import { createAlarm } from './audit/alarm.ts'
 import { auditRecord } from './audit/record.ts'
-import { openAuditSink } from './audit/sink.ts'
+import { type AuditSink, openAuditSink, tellOperator } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
@@ -49,6 +49,7 @@ export interface World {
   /** Where operators revoke. */
   readonly revocations: RevocationDesk
   readonly metrics: Pick<Metrics, 'scrape' | 'watchProcess'>
+  readonly auditSink: Pick<AuditSink, 'status' | 'reopen'>
   /**
    * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
    * what is known of engines stay where nothing of theirs changed. What is opened once is not followed: the listeners, the
@@ -93,10 +94,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onReserved: (backend, tookMs) => metrics.limited(backend, tookMs),
     sharing: store === null ? null : sharingOf(store, { log, onFailure: () => config.limit.onStoreFailure })
   })
-  const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, {
-    onFailing: err => log.error({ err }, 'the audit log cannot be written; its lines are held'),
-    onRecovered: dropped => log.warn({ dropped }, 'the audit log is written again')
-  })
+  const sink = openAuditSink(first.audit.to === 'stdout' ? 1 : first.audit.to.file, tellOperator(log))
   const mint =
     first.mint === null
       ? null
@@ -174,7 +172,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     }),
     bans: banning.stats,
     revocations: () => revocations.status,
-    auditDropped: () => sink.dropped,
     ledger: () => book?.stats ?? null,
     sinks: () => shipping?.status() ?? []
   })
@@ -251,6 +248,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       suspicion
     },
     metrics,
+    auditSink: sink,
     revocations: revocationDesk(revocations, { nowMs, write: sink.write }),
     checks: () => [
       ...authenticator.keySets.map(keysCheck),

@@ -8,7 +8,7 @@ import { type Config, loadConfig } from './config/load.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, type World } from './deps.ts'
 import { explain, type Question, type Step } from './explain.ts'
-import { openLog } from './log.ts'
+import { silentLog } from './log.ts'
 import { PUBLIC_FILE } from './mint/key-folder.ts'
 import { MAX_TTL_MS, type MintOptions } from './mint/options.ts'
 import { JWKS_PATH, metadataPath } from './mint/published.ts'
@@ -94,7 +94,7 @@ export async function runExplain(
   const config = onlyRead(loaded.config)
   let world: World
   try {
-    world = buildDeps(config, { log: openLog('silent') })
+    world = buildDeps(config, { log: silentLog() })
   } catch (err) {
     if (!(err instanceof RevocationFileError)) throw err
     out.stderr.write(`tollgate explain: ${err.message}\n`)

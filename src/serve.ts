@@ -12,6 +12,7 @@ import { buildApp } from './app.ts'
 import { AuditLogError } from './audit/sink.ts'
 import { RevocationFileError } from './authenticate/revocation-keep.ts'
 import { LedgerError } from './charge/open.ts'
+import { logsCheck } from './checks.ts'
 import { neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
 import { createReloader, type ReloadStatus } from './config/reload.ts'
@@ -38,7 +39,7 @@ export interface ServeOptions {
 /**
  * Runs the gate until it is told to stop: load, build, listen, wait for a signal, drain.
  *
- * A file with faults starts nothing. SIGHUP, and a change of the file, load it anew. The first SIGTERM drains: not ready, but
+ * A file with faults starts nothing. SIGHUP, and a change of the file, load it anew; SIGHUP reopens files that are appended to. The first SIGTERM drains: not ready, but
  * accepting for `server.drain.accept`; then no new connection, running requests end by themselves within
  * `server.drain.timeout`, streams that do not are ended with an error event. SIGINT does not wait for load balancers. The
  * second signal ends at once.
@@ -53,7 +54,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { config } = loaded
 
   neverPretenure()
-  const log = openLog()
+  const operatorLog = openLog()
+  const { log } = operatorLog
   let isDraining = false
   let world: World
   try {
@@ -72,23 +74,28 @@ export async function serve(options: ServeOptions): Promise<number> {
     nowMs: Date.now,
     log
   })
+  const logs = () => ({ operator: operatorLog.status(), audit: world.auditSink.status })
   const drainCheck = (): Check => ({ name: 'not draining', ok: !isDraining, detail: {} })
   const guard = new AdminGuard(config.admin, { nowMs: Date.now, log })
   const admin = await buildAdmin({
     log,
     guard,
-    checks: () => [drainCheck(), reloadCheck(reloader.status), ...world.checks()],
+    checks: () => [drainCheck(), reloadCheck(reloader.status), logsCheck(logs()), ...world.checks()],
     token: config.admin.token,
     bans: world.app.bans,
     reload: () => reloader.reload('asked for by the operator'),
     revocations: world.revocations,
-    metrics: () => world.metrics.scrape({ isDraining, reload: reloader.status, adminRefused: guard.refused }),
+    metrics: () =>
+      world.metrics.scrape({ isDraining, reload: reloader.status, logs: logs(), adminRefused: guard.refused }),
     config: () => ({ ...reloader.status, config: reloader.running() }),
     compare: reloader.compare
   })
 
   const stop = stopSignal()
-  const onHangup = () => void reloader.reload('SIGHUP')
+  const onHangup = () => {
+    world.auditSink.reopen()
+    reloader.reload('SIGHUP')
+  }
   process.on('SIGHUP', onHangup)
   world.metrics.watchProcess()
   const unwatch = watchTls(app, config.accept, log)
@@ -118,7 +125,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const signal = await stop.first
     isDraining = true
     log.info({ signal, inFlight: world.app.transport.inFlight }, 'draining')
-    const { drainAcceptMs, drainTimeoutMs } = config.accept
+    const { drainAcceptMs, drainTimeoutMs } = reloader.config.accept
     await drain(app, {
       acceptMs: signal === 'SIGINT' ? 0 : drainAcceptMs,
       timeoutMs: drainTimeoutMs,
@@ -140,11 +147,12 @@ export async function serve(options: ServeOptions): Promise<number> {
     await admin.close()
     await world.close()
     log.info('the gate is closed')
+    await operatorLog.close()
   }
 }
 
 /** A file that cannot be used takes no gate out of service, but is not to be overlooked either. */
-function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
+function reloadCheck({ loadedAtMs, last, hash, pendingRestart }: ReloadStatus): Check {
   const lastReload =
     last === null
       ? null
@@ -153,7 +161,13 @@ function reloadCheck({ loadedAtMs, last, hash }: ReloadStatus): Check {
           at: new Date(last.atMs).toISOString(),
           ...(last.ok ? {} : { faults: last.faults.map(({ path, message }) => `${path}: ${message}`) })
         }
-  return { name: 'configuration', ok: true, detail: { loadedAt: new Date(loadedAtMs).toISOString(), hash, lastReload } }
+  const detail = {
+    loadedAt: new Date(loadedAtMs).toISOString(),
+    hash,
+    lastReload,
+    pendingRestart: pendingRestart.map(({ path }) => path)
+  }
+  return { name: 'configuration', ok: true, detail }
 }
 
 /** What the operator has to mend before a gate can begin. */

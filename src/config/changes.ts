@@ -13,14 +13,15 @@ export interface Change {
 }
 
 /** What is bound when the gate starts: its listeners, what opens them, and the files that it writes to. */
-const STARTUP: readonly RegExp[] = [
-  /^server\.(?:listen|tls)\b/,
-  /^admin\b/,
-  /^audit\b/,
-  /^metering\b/,
-  /^store\b/,
-  /^revocation\.keep\b/,
-  /^mint\b/
+const STARTUP: readonly Path[] = [
+  ['server', 'listen'],
+  ['server', 'tls'],
+  ['admin'],
+  ['audit'],
+  ['metering'],
+  ['store'],
+  ['revocation', 'keep'],
+  ['mint']
 ]
 
 const MASK = '••••'
@@ -47,13 +48,29 @@ export function changesBetween(
   const show = (value: unknown) =>
     value === undefined ? null : JSON.stringify(masked(value, isSecret, undefined, path))
   const at = pathText(path)
-  return [{ path: at, before: show(before), after: show(after), needsRestart: STARTUP.some(key => key.test(at)) }]
+  return [{ path: at, before: show(before), after: show(after), needsRestart: isReadAtStart(at) }]
+}
+
+/** What a gate runs with: what it was started with of the keys that are read at the start alone, and the rest as loaded. */
+export function inEffect(started: unknown, loaded: unknown): unknown {
+  return STARTUP.reduce((tree, key) => withValueOf(started, tree, key), loaded)
+}
+
+function withValueOf(from: unknown, into: unknown, [step, ...rest]: Path): unknown {
+  if (step === undefined) return from
+  const [source, { [step]: old, ...others }] = [isTree(from) ? from[step] : undefined, isTree(into) ? into : {}]
+  const value = withValueOf(source, old, rest)
+  return value === undefined ? others : { ...(isTree(into) ? into : {}), [step]: value }
 }
 
 /** The change of a secret, which is not shown. @param at its path, as `pathText` writes it */
 export function secretChange(at: string): Change {
   const shown = JSON.stringify(MASK)
-  return { path: at, before: shown, after: shown, needsRestart: STARTUP.some(key => key.test(at)) }
+  return { path: at, before: shown, after: shown, needsRestart: isReadAtStart(at) }
+}
+
+function isReadAtStart(at: string): boolean {
+  return STARTUP.map(pathText).some(key => at === key || at.startsWith(`${key}.`) || at.startsWith(`${key}[`))
 }
 
 /** What stands in the place of a secret. */

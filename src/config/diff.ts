@@ -72,6 +72,9 @@ function textOf(changes: readonly Change[]): string {
   if (changes.length === 0) return 'Nothing would change.\n'
   const restarts = changes.filter(change => change.needsRestart).length
   const count = `${changes.length} change${changes.length === 1 ? '' : 's'}`
-  const end = restarts === 0 ? 'A reload follows.' : `${restarts} of them need a restart; a reload follows the others.`
+  const end =
+    restarts === 0
+      ? 'A reload follows.'
+      : `${restarts} of them need a restart${restarts < changes.length ? '; a reload follows the others' : ''}.`
   return `${changes.map(change => `${printable(changeText(change))}\n`).join('')}${count}. ${end}\n`
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Ms, NowMs } from '../time.ts'
-import { type Change, changesBetween, changeText, masked } from './changes.ts'
+import { type Change, changesBetween, changeText, inEffect, masked } from './changes.ts'
 import { createComparer, type SecretsCompared } from './compare-secrets.ts'
 import type { Fault } from './faults.ts'
 import { type Config, type Loaded, loadConfig } from './load.ts'
@@ -33,7 +33,9 @@ export interface Reloader {
   watch(): void
   close(): void
   readonly status: ReloadStatus
-  /** The configuration that runs, with its defaults and its secrets masked. */
+  /** The configuration that was loaded last, of which some keys wait for a restart. */
+  readonly config: Config
+  /** What is in effect, with its defaults and its secrets masked. */
   running(): unknown
   /** Which of the secrets that run are others than somebody's. @param asked `SecretDigests`, unless it is something else */
   compare(asked: unknown): SecretsCompared
@@ -49,6 +51,8 @@ export interface ReloadStatus {
   readonly last: ReloadResult | null
   readonly reloads: number
   readonly failures: number
+  /** What was changed since the start and is read at the start alone. Secrets are masked. */
+  readonly pendingRestart: readonly Change[]
 }
 
 const LOOK_MS: Ms = 1_000
@@ -56,7 +60,9 @@ const LOOK_MS: Ms = 1_000
 /** Makes a reloader. Nothing is looked at before `watch`. */
 export function createReloader(init: ReloaderInit): Reloader {
   const { file, env, follow, nowMs, log } = init
+  const started = init.first.yaml
   let running = init.first
+  let pendingRestart: readonly Change[] = []
   let loadedAtMs = nowMs()
   let last: ReloadResult | null = null
   let [reloads, failures] = [0, 0]
@@ -81,10 +87,10 @@ export function createReloader(init: ReloaderInit): Reloader {
     reloads++
     last = { ok: true, atMs: loadedAtMs, changes }
     log.info({ why, changes: changes.map(changeText) }, 'the configuration was loaded anew')
-    if (changes.some(change => change.needsRestart)) {
-      const keys = changes.filter(change => change.needsRestart).map(({ path }) => path)
-      log.error({ keys }, 'these keys need a restart; the others are followed')
-    }
+    // Also those of reloads before: it is said until it is done.
+    pendingRestart = changesBetween(started, running.yaml, isSecretPath).filter(change => change.needsRestart)
+    const keys = pendingRestart.map(({ path }) => path)
+    if (keys.length > 0) log.error({ keys }, 'changed keys require a restart; the others are followed')
     return last
   }
 
@@ -111,11 +117,14 @@ export function createReloader(init: ReloaderInit): Reloader {
     close() {
       if (clock !== null) clearInterval(clock)
     },
-    running: () => masked(running.yaml, isSecretPath),
-    compare: createComparer({ running: () => running.yaml, isSecret: isSecretPath, nowMs }),
+    get config() {
+      return running.config
+    },
+    running: () => masked(inEffect(started, running.yaml), isSecretPath),
+    compare: createComparer({ running: () => inEffect(started, running.yaml), isSecret: isSecretPath, nowMs }),
     get status() {
       const hash = running.config.hash.slice('sha256:'.length)
-      return { loadedAtMs, hash, last, reloads, failures }
+      return { loadedAtMs, hash, last, reloads, failures, pendingRestart }
     }
   }
 }

@@ -225,6 +225,11 @@ export const METRICS = {
     help: 'When the configuration that runs was loaded.',
     labels: []
   },
+  tollgate_config_restart_pending: {
+    ...gauge,
+    help: 'Values of the configuration file that were changed and wait for a restart; GET /-/config names them.',
+    labels: []
+  },
   tollgate_config_reloads_total: {
     ...counter,
     help: 'Attempts to load the configuration anew: success or failure.',
@@ -254,13 +259,23 @@ export const METRICS = {
   tollgate_build_info: { ...gauge, help: '1, with the versions of the gate and of Node.', labels: ['version', 'node'] },
   tollgate_audit_dropped_total: {
     ...counter,
-    help: 'Lines of the audit log that were given up because the disk took nothing.',
+    help: 'Lines of the audit log that were given up because they could not be written, or nobody read them.',
     labels: []
   },
   tollgate_admin_refused_total: {
     ...counter,
     help: 'Requests that the admin listener refused: host, forwarded, browser (a page of another origin) or token (a wrong one).',
     labels: ['reason']
+  },
+  tollgate_log_dropped_total: {
+    ...counter,
+    help: 'Lines of the log on stderr that were given up because nobody read them, or they could not be written.',
+    labels: []
+  },
+  tollgate_log_held_bytes: {
+    ...gauge,
+    help: 'Bytes of lines that are not written yet: audit or operator. It grows while nobody reads a pipe, or a disk is full.',
+    labels: ['log']
   },
   tollgate_export_lag_seconds: {
     ...gauge,

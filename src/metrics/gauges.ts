@@ -120,7 +120,12 @@ export function createReader(
     set('tollgate_revocations_untold', store?.untold ?? 0)
   }
 
-  function readRun({ isDraining, reload, adminRefused }: RunSeen): void {
+  function readRun({ isDraining, reload, logs, adminRefused }: RunSeen): void {
+    set('tollgate_audit_dropped_total', logs.audit.dropped)
+    set('tollgate_log_dropped_total', logs.operator.dropped)
+    families.of('tollgate_log_held_bytes').at('audit').value = logs.audit.heldBytes
+    families.of('tollgate_log_held_bytes').at('operator').value = logs.operator.heldBytes
+    set('tollgate_config_restart_pending', reload.pendingRestart.length)
     set('tollgate_draining', Number(isDraining))
     for (const [reason, count] of Object.entries(adminRefused)) {
       families.of('tollgate_admin_refused_total').at(reason).value = count
@@ -149,7 +154,6 @@ export function createReader(
     set('tollgate_token_cache_misses_total', stats.misses)
     set('tollgate_token_cache_evictions_total', stats.evictions)
     set('tollgate_token_cache_entries', remembered)
-    set('tollgate_audit_dropped_total', around.auditDropped())
     const ledger = around.ledger()
     if (ledger !== null) readLedger(families, ledger)
     const { level, memory, bodyBytes } = around.load()
@@ -189,6 +193,8 @@ type TotalName =
   | 'tollgate_token_cache_evictions_total'
   | 'tollgate_token_cache_entries'
   | 'tollgate_audit_dropped_total'
+  | 'tollgate_log_dropped_total'
+  | 'tollgate_config_restart_pending'
   | 'tollgate_limit_leases'
   | 'tollgate_ip_bans_active'
   | 'tollgate_connections_refused_total'

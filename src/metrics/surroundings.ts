@@ -24,8 +24,6 @@ export interface Surroundings {
   readonly limits: () => LimitsSeen
   readonly bans: () => BansSeen
   readonly revocations: () => RevocationsSeen
-  /** Lines of the audit log that were given up. */
-  readonly auditDropped: () => number
   /** Null without one. */
   readonly ledger: () => LedgerSeen | null
   readonly sinks: () => Iterable<SinkSeen>
@@ -167,5 +165,14 @@ export interface RunSeen {
     readonly last: { readonly ok: boolean } | null
     readonly reloads: number
     readonly failures: number
+    readonly pendingRestart: readonly unknown[]
   }
+  readonly logs: { readonly operator: LogSeen; readonly audit: LogSeen }
+}
+
+/** A log of lines. */
+export interface LogSeen {
+  readonly heldBytes: Bytes
+  /** Lines that were given up. */
+  readonly dropped: number
 }

@@ -8,7 +8,8 @@ import { AuditLogError, openAuditSink } from '../../src/audit/sink.ts'
 
 const quiet = (t: Test) => ({
   onFailing: (err: Error) => t.fail(String(err)),
-  onRecovered: () => t.fail('nothing was amiss')
+  onRecovered: () => t.fail('nothing was amiss'),
+  onReopened: () => t.fail('it was not renamed')
 })
 
 t.test('lines are appended in order, each whole, and all of them are there after the close', async t => {
@@ -69,13 +70,15 @@ t.test(
     const openReader = () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const first = openReader()
     const told: string[] = []
+    const given = openSync(path, 'w')
     const [failing, recovered] = [Promise.withResolvers<void>(), Promise.withResolvers<number>()]
-    const sink = openAuditSink(openSync(path, 'w'), {
+    const sink = openAuditSink(given, {
       onFailing: err => {
         told.push((err as NodeJS.ErrnoException).code ?? '')
         failing.resolve()
       },
-      onRecovered: recovered.resolve
+      onRecovered: recovered.resolve,
+      onReopened() {}
     })
     closeSync(first)
     const megabyte = 'x'.repeat(1024 * 1024)
@@ -88,7 +91,9 @@ t.test(
     sink.write({ n: 70 })
     const dropped = await recovered.promise
     t.ok(dropped > 0)
-    await Promise.all([once(lines, 'close'), sink.close()])
+    await sink.close()
+    closeSync(given)
+    await once(lines, 'close')
     t.strictSame(told, ['EPIPE'])
     t.strictSame(seen, [...Array.from({ length: 70 - dropped }, (_, n) => n), 70])
   }

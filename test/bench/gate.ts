@@ -5,6 +5,7 @@ import { neverPretenure } from '../../src/collector.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { buildDeps } from '../../src/deps.ts'
 import { openLog } from '../../src/log.ts'
+import { RUN } from '../helpers/scrape.ts'
 
 /**
  * The gate without what a configuration cannot leave out, to see what that costs: `--without audit,metrics`. The port of
@@ -21,7 +22,7 @@ const without = new Set(values.without.split(','))
 const loaded = loadConfig(values.config, process.env)
 if (!loaded.ok) throw new Error(loaded.faults.map(({ message }) => message).join('\n'))
 neverPretenure()
-const world = buildDeps(loaded.config, { log: openLog() })
+const world = buildDeps(loaded.config, { log: openLog().log })
 const nothing = () => {}
 const app = await buildApp({
   ...world.app,
@@ -30,9 +31,9 @@ const app = await buildApp({
 })
 world.metrics.watchProcess()
 world.start()
-const reload = { loadedAtMs: Date.now(), hash: '', last: null, reloads: 0, failures: 0 }
+const reload = { loadedAtMs: Date.now(), hash: '', last: null, reloads: 0, failures: 0, pendingRestart: [] }
 const metrics = createServer((_request, response) => {
-  void world.metrics.scrape({ isDraining: false, reload, adminRefused: {} }).then(({ text }) => response.end(text))
+  void world.metrics.scrape({ ...RUN, reload }).then(({ text }) => response.end(text))
 })
 await new Promise<void>(settle => metrics.listen(Number(values['metrics-port']), '127.0.0.1', settle))
 // Keys come from a file in a moment; what is asked before that is a 503.

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { changesBetween, changeText, masked } from '../../src/config/changes.ts'
+import { changesBetween, changeText, inEffect, masked } from '../../src/config/changes.ts'
 
 const isSecret = (path: readonly (string | number)[]) => path.at(-1) === 'api_key'
 const between = (before: unknown, after: unknown) => changesBetween(before, after, isSecret).map(changeText)
@@ -25,6 +25,29 @@ t.test('what is bound at the start is told apart', async t => {
     'server.names[0] "a" → "b"',
     'audit.to "a" → "b" (needs a restart)'
   ])
+})
+
+t.test('in effect is what was loaded, but for what is read at the start alone', async t => {
+  const started = { server: { listen: ':1', names: ['a'] }, audit: { to: 'a' }, revocation: { file: 'a' } }
+  const loaded = {
+    server: { listen: ':2', names: ['b'], tls: { cert: 'b' } },
+    audit: { to: 'b' },
+    revocation: { file: 'b', keep: 'b' },
+    store: { url: 'b' },
+    teams: {}
+  }
+  t.strictSame(inEffect(started, loaded), {
+    server: { listen: ':1', names: ['b'] },
+    audit: { to: 'a' },
+    revocation: { file: 'b' },
+    teams: {}
+  })
+  t.strictSame(inEffect(loaded, started), {
+    server: { listen: ':2', names: ['a'], tls: { cert: 'b' } },
+    audit: { to: 'b' },
+    revocation: { file: 'a', keep: 'b' },
+    store: { url: 'b' }
+  })
 })
 
 t.test('a secret that changed is told of, and not shown', async t => {

@@ -9,6 +9,7 @@ import { API_KEY_TYPE, TOKEN_EXCHANGE } from '../../src/mint/desk.ts'
 import { hashPassword, phcText } from '../../src/mint/passwords.ts'
 import { CHEAP } from '../helpers/accounts.ts'
 import { runGate } from '../helpers/gate-process.ts'
+import { RUN } from '../helpers/scrape.ts'
 import { until } from '../helpers/stores.ts'
 import { lineOf, world } from '../helpers/world.ts'
 
@@ -124,11 +125,7 @@ t.test('wrong password, unknown user, suspended user: one answer, counted and au
     ['unknown_user', null],
     ['suspended', 'sue']
   ])
-  const { text } = await gate.built.metrics.scrape({
-    isDraining: false,
-    adminRefused: {},
-    reload: { loadedAtMs: 0, hash: '', last: null, reloads: 0, failures: 0 }
-  })
+  const { text } = await gate.built.metrics.scrape(RUN)
   t.match(text, /tollgate_tokens_issued_total\{grant="password",result="credentials"\} 3/)
 })
 

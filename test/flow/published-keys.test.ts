@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { openKeyRing } from '../../src/mint/key-ring.ts'
 import { signToken } from '../../src/mint/sign.ts'
 import { runGate } from '../helpers/gate-process.ts'
+import { RUN } from '../helpers/scrape.ts'
 import { lineOf, world } from '../helpers/world.ts'
 
 const ISSUER = 'https://gate.example.com/tenant'
@@ -80,11 +81,7 @@ t.test('who reads them is written down and counted as any other', async t => {
     'client.ip': '127.0.0.1',
     'http.response.body.bytes': (await keys.text()).length
   })
-  const { text } = await gate.built.metrics.scrape({
-    isDraining: false,
-    adminRefused: {},
-    reload: { loadedAtMs: 0, hash: 'h', last: null, reloads: 0, failures: 0 }
-  })
+  const { text } = await gate.built.metrics.scrape(RUN)
   t.match(text, /tollgate_requests_total\{[^}]*code="200"[^}]*\} 1/)
   t.match(text, /tollgate_mint_keys\{state="signing"\} 1/)
   t.match(text, /tollgate_jwks_keys\{issuer="tollgate"\} 1/)

@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { open, replace, scene } from '../helpers/two-pools.ts'
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 t.test('on SIGHUP new requests follow the new file; a stream that runs ends under the old one', async t => {
   const s = await scene(t)
@@ -65,16 +70,44 @@ t.test('a faulty file changes nothing, is told of in the words of check, and sho
   t.equal(await s.servedBy(), 'b')
 })
 
-t.test('keys that need a restart are named, the others are followed', async t => {
+t.test('keys that need a restart are named until it is done, the others are followed', async t => {
   const s = await scene(t)
   const gate = await open(t, s)
   replace(s.file, s.text('b').replace(`${s.dir}/audit.log`, `${s.dir}/other.log`))
   const answer = await fetch(`${s.adminUrl}/-/reload`, { method: 'POST' })
   t.match(await answer.json(), { changes: [{ path: 'teams.team-a.pool' }, { path: 'audit.to', needsRestart: true }] })
-  await gate.says('need a restart')
+  await gate.says('require a restart')
   t.equal(await s.servedBy(), 'b')
   const { config } = (await (await fetch(`${s.adminUrl}/-/config`)).json()) as { config: { teams: object } }
   t.match(config.teams, { 'team-a': { pool: 'b' } })
+
+  const seen = async () => {
+    const [ready, metrics, running] = await Promise.all(
+      ['/readyz', '/metrics', '/-/config'].map(async path => await (await fetch(`${s.adminUrl}${path}`)).text())
+    )
+    const { pendingRestart, config } = JSON.parse(running ?? '')
+    return { ready, count: /^tollgate_config_restart_pending (\d)/m.exec(metrics ?? '')?.[1], pendingRestart, config }
+  }
+  // A later reload of something else changes nothing of that.
+  replace(s.file, s.text('a').replace(`${s.dir}/audit.log`, `${s.dir}/other.log`))
+  gate.child.kill('SIGHUP')
+  await gate.says('changed keys require a restart', 2)
+  const pending = await seen()
+  t.match(pending.ready, '"pendingRestart":["audit.to"]')
+  t.match(pending, {
+    count: '1',
+    pendingRestart: [{ path: 'audit.to', after: /other/ }],
+    config: { audit: { to: /audit\.log/ } }
+  })
+  const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'check', s.file, '--diff', '--url', s.adminUrl])
+  t.match(
+    stdout,
+    /^audit\.to .*audit\.log" → .*other\.log" \(needs a restart\)\n1 change. 1 of them need a restart\.$/m
+  )
+  replace(s.file, s.text('a'))
+  gate.child.kill('SIGHUP')
+  await gate.says('the configuration was loaded anew', 3)
+  t.match(await seen(), { ready: '"pendingRestart":[]', count: '0', pendingRestart: [] })
 })
 
 t.test('under load, fifty reloads lose no request', async t => {

@@ -69,7 +69,8 @@ function readLabels(text: string): Record<string, string> {
 export const RUN: RunSeen = {
   isDraining: false,
   adminRefused: {},
-  reload: { loadedAtMs: 1_000, hash: 'h', last: null, reloads: 0, failures: 0 }
+  reload: { loadedAtMs: 1_000, hash: 'h', last: null, reloads: 0, failures: 0, pendingRestart: [] },
+  logs: { operator: { heldBytes: 0, dropped: 0 }, audit: { heldBytes: 0, dropped: 0 } }
 }
 
 /** A gate that limits nothing. */

@@ -37,7 +37,6 @@ function scene(around: Partial<Surroundings> = {}) {
         refusedConnections: 4
       }),
       revocations: () => NO_REVOCATIONS,
-      auditDropped: () => 0,
       ledger: () => null,
       sinks: () => [],
       ...around
@@ -87,24 +86,35 @@ t.test('keys: how many, when they were read last, and how often; a shared secret
 t.test('the last reload, whatever it was, and nothing but one hash', async t => {
   const read = scene()
   t.equal((await read()).value('tollgate_config_last_reload_successful'), 1, 'the first file was good')
-  const reload = { loadedAtMs: 5_000, hash: 'h2', last: { ok: false }, reloads: 2, failures: 3 }
-  const now = await read({ isDraining: true, reload, adminRefused: { host: 2, token: 1 } })
+  const reload = {
+    loadedAtMs: 5_000,
+    hash: 'h2',
+    last: { ok: false },
+    reloads: 2,
+    failures: 3,
+    pendingRestart: ['audit.to']
+  }
+  const now = await read({ ...RUN, isDraining: true, reload, adminRefused: { host: 2, token: 1 } })
   t.equal(now.value('tollgate_config_last_reload_successful'), 0)
   t.equal(now.value('tollgate_config_last_reload_timestamp_seconds'), 5)
   t.equal(now.value('tollgate_config_reloads_total', { result: 'failure' }), 3)
   t.strictSame(now.series('tollgate_config_info'), [{ labels: { hash: 'h2' }, value: 1 }])
   t.equal(now.value('tollgate_draining'), 1)
+  t.equal(now.value('tollgate_config_restart_pending'), 1)
 })
 
 t.test('counters that a room keeps itself are told as they stand', async t => {
   const stats = { hits: 4, negativeHits: 3, misses: 2, evictions: 1 }
-  const now = await scene({ tokens: () => ({ stats, remembered: 7 }), auditDropped: () => 9 })()
+  const logs = { audit: { heldBytes: 5, dropped: 9 }, operator: { heldBytes: 6, dropped: 8 } }
+  const now = await scene({ tokens: () => ({ stats, remembered: 7 }) })({ ...RUN, logs })
   t.equal(now.value('tollgate_token_cache_hits_total'), 4)
   t.equal(now.value('tollgate_token_cache_negative_hits_total'), 3)
   t.equal(now.value('tollgate_token_cache_misses_total'), 2)
   t.equal(now.value('tollgate_token_cache_evictions_total'), 1)
   t.equal(now.value('tollgate_token_cache_entries'), 7)
   t.equal(now.value('tollgate_audit_dropped_total'), 9)
+  t.equal(now.value('tollgate_log_dropped_total'), 8)
+  t.equal(now.value('tollgate_log_held_bytes', { log: 'audit' }), 5)
 })
 
 t.test('calls that go on for long show by their age, and none is shown too', async t => {

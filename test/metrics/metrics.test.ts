@@ -54,7 +54,6 @@ function scene() {
       refusedConnections: 4
     }),
     revocations: () => NO_REVOCATIONS,
-    auditDropped: () => 0,
     ledger: () => null,
     sinks: () => []
   })
