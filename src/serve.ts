@@ -22,6 +22,7 @@ import { drain, timer } from './drain.ts'
 import { openLog } from './log.ts'
 import { AccountsError } from './mint/account-book.ts'
 import { KeyRingError } from './mint/key-ring.ts'
+import { watchParent } from './parent.ts'
 import type { Ms } from './time.ts'
 
 /** What `serve` is given. */
@@ -91,7 +92,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     compare: reloader.compare
   })
 
-  const stop = stopSignal()
+  const stop = stopSignal(options.env)
   const onHangup = () => {
     world.auditSink.reopen()
     reloader.reload('SIGHUP')
@@ -213,8 +214,8 @@ function listenFault(err: unknown): string | null {
   return `tollgate: cannot listen on ${where}: ${code}`
 }
 
-/** The first signal drains, the second does not wait. */
-function stopSignal(): { first: Promise<string>; second: Promise<void>; forget: () => void } {
+/** The first signal drains, the second does not wait. Under npm, the end of its shell is a signal too. */
+function stopSignal(env: NodeJS.ProcessEnv): { first: Promise<string>; second: Promise<void>; forget: () => void } {
   const first = Promise.withResolvers<string>()
   const second = Promise.withResolvers<void>()
   let count = 0
@@ -224,10 +225,12 @@ function stopSignal(): { first: Promise<string>; second: Promise<void>; forget: 
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  const unwatch = watchParent(env, () => onSignal('the parent process ended'))
   return {
     first: first.promise,
     second: second.promise,
     forget() {
+      unwatch()
       process.off('SIGTERM', onSignal)
       process.off('SIGINT', onSignal)
     }
