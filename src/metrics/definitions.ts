@@ -5,6 +5,7 @@ import { LIMIT_METRICS } from './limit-definitions.ts'
 import { MINT_METRICS } from './mint-definitions.ts'
 import { POOL_METRICS } from './pool-definitions.ts'
 import { REVOCATION_METRICS } from './revocation-definitions.ts'
+import { RUN_METRICS } from './run-definitions.ts'
 import { SUSPECT_METRICS } from './suspect-definitions.ts'
 
 /** One metric, as operators read of it and as series are made of it. */
@@ -215,31 +216,7 @@ export const METRICS = {
   ...POOL_METRICS,
   ...MINT_METRICS,
 
-  tollgate_config_last_reload_successful: {
-    ...gauge,
-    help: '0 after a file that could not be used: the gate runs with the last good one.',
-    labels: []
-  },
-  tollgate_config_last_reload_timestamp_seconds: {
-    ...gauge,
-    help: 'When the configuration that runs was loaded.',
-    labels: []
-  },
-  tollgate_config_restart_pending: {
-    ...gauge,
-    help: 'Values of the configuration file that were changed and wait for a restart; GET /-/config names them.',
-    labels: []
-  },
-  tollgate_config_reloads_total: {
-    ...counter,
-    help: 'Attempts to load the configuration anew: success or failure.',
-    labels: ['result']
-  },
-  tollgate_config_info: {
-    ...gauge,
-    help: '1, with the hash of the configuration that runs, its secrets masked.',
-    labels: ['hash']
-  },
+  ...RUN_METRICS,
   tollgate_overload_level: {
     ...gauge,
     help: 'What is let in: 0 everybody, 1 whose token is remembered, 2 nobody (server.overload).',
@@ -257,25 +234,10 @@ export const METRICS = {
   },
   tollgate_draining: { ...gauge, help: '1 from the signal to stop on.', labels: [] },
   tollgate_build_info: { ...gauge, help: '1, with the versions of the gate and of Node.', labels: ['version', 'node'] },
-  tollgate_audit_dropped_total: {
-    ...counter,
-    help: 'Lines of the audit log that were given up because they could not be written, or nobody read them.',
-    labels: []
-  },
   tollgate_admin_refused_total: {
     ...counter,
     help: 'Requests that the admin listener refused: host, forwarded, browser (a page of another origin) or token (a wrong one).',
     labels: ['reason']
-  },
-  tollgate_log_dropped_total: {
-    ...counter,
-    help: 'Lines of the log on stderr that were given up because nobody read them, or they could not be written.',
-    labels: []
-  },
-  tollgate_log_held_bytes: {
-    ...gauge,
-    help: 'Bytes of lines that are not written yet: audit or operator. It grows while nobody reads a pipe, or a disk is full.',
-    labels: ['log']
   },
   tollgate_export_lag_seconds: {
     ...gauge,
