@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { Turns } from '../turns.ts'
 import { createKeySet, type KeySet, type KeySetDeps } from './keys.ts'
 import type { AuthenticateOptions, IssuerOptions } from './options.ts'
-import { Turnstile } from './turnstile.ts'
 import { createVerifier, type Verifier, type VerifierDeps } from './verifier.ts'
 
 /** So many key sets load at once. */
@@ -29,7 +29,7 @@ export function createAuthenticator(
       readonly own?: { readonly options: IssuerOptions; readonly keySet: KeySet } | null
     }
 ): Authenticator {
-  const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: 1_024 })
+  const fetches = new Turns({ atOnce: MAX_FETCHES, waiting: 1_024 })
   let isStarted = false
   let followed: { readonly options: AuthenticateOptions; readonly verifier: Verifier } | null = null
   const own = deps.own ?? null

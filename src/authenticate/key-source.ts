@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { ByteCollector } from '../byte-collector.ts'
 import { inNetworks } from '../networks.ts'
 import type { Ms } from '../time.ts'
+import type { Turns } from '../turns.ts'
 import type { IssuerOptions } from './options.ts'
 import { isObject } from './strict-json.ts'
-import type { Turnstile } from './turnstile.ts'
 
 /** A key set as it was found, or the word that it has not changed, and how long the publisher lets it be held. */
 export type Loaded =
@@ -23,7 +23,7 @@ export type LoadKeys = (version: string | null, signal: AbortSignal) => Promise<
 /** What loads are given. */
 export interface LoadLimits {
   /** Where fetches of all issuers wait for their turn. Files wait for nobody: only the network has sources that hang. */
-  readonly fetches: Turnstile
+  readonly fetches: Turns
   /** How long a load may take, all in all, from its turn on. */
   readonly timeoutMs?: Ms
 }
@@ -41,7 +41,7 @@ export function loaderFor(options: IssuerOptions, { fetches, timeoutMs = TIMEOUT
     load(version, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
   if (options.keys.kind === 'jwks_file') return bounded
   return async (version, signal) => {
-    const loaded = await fetches.enter(() => bounded(version, signal))
+    const loaded = await fetches.run(() => bounded(version, signal))
     if (loaded === null) throw new Error('too many loads at once')
     return loaded
   }

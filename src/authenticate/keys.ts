@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import type { Ms, NowMs } from '../time.ts'
+import { Turns } from '../turns.ts'
 import { keyFromSecret, readKeySet, type VerifyKey } from './jwk.ts'
 import { faultOf, type LoadKeys, loaderFor } from './key-source.ts'
 import type { IssuerOptions } from './options.ts'
 import { invalid, keysUnavailable } from './reasons.ts'
-import { Turnstile } from './turnstile.ts'
 
 /** The keys of one issuer, kept fresh in the background. */
 export interface KeySet {
@@ -49,12 +49,12 @@ export interface KeySetDeps {
 /** One key set per issuer, by its exact `iss`. A failing one takes nothing from the others. */
 export function createKeySets(issuers: readonly IssuerOptions[], deps: KeySetDeps): Map<string, KeySet> {
   // Each issuer loads once at a time, so that is also the most that can wait.
-  const fetches = new Turnstile({ maxRunning: MAX_FETCHES, maxWaiting: issuers.length })
+  const fetches = new Turns({ atOnce: MAX_FETCHES, waiting: issuers.length })
   return new Map(issuers.map(options => [options.issuer, new IssuerKeys(options, deps, fetches)]))
 }
 
 /** The keys of one issuer. @param fetches bounds how many sets load at once */
-export function createKeySet(options: IssuerOptions, deps: KeySetDeps, fetches: Turnstile): KeySet {
+export function createKeySet(options: IssuerOptions, deps: KeySetDeps, fetches: Turns): KeySet {
   return new IssuerKeys(options, deps, fetches)
 }
 
@@ -95,7 +95,7 @@ class IssuerKeys implements KeySet {
   #forcedCredit = FORCED_BURST
   #forcedCreditAtMs: Ms
 
-  constructor(options: IssuerOptions, deps: KeySetDeps, fetches: Turnstile) {
+  constructor(options: IssuerOptions, deps: KeySetDeps, fetches: Turns) {
     this.#options = options
     this.#deps = deps
     this.#load = loaderFor(options, { fetches })

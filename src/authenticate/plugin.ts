@@ -27,10 +27,10 @@ export default fp<AuthenticatePluginOptions>(
       }
       let found: Identity | Promise<Identity>
       try {
-        const { ban } = exchange.client
+        const { ban, key } = exchange.client
         if (ban !== undefined) demandKnown(request.raw.rawHeaders, exchange, ban)
         token = readBearer(request.raw.rawHeaders, exchange.path)
-        found = verifierOf(exchange).verify(token)
+        found = verifierOf(exchange).verify(token, key)
       } catch (err) {
         refuse(err)
         return

@@ -3,6 +3,7 @@ import { compactVerify, errors } from 'jose'
 import { GateError } from '../errors.ts'
 import type { Identity } from '../exchange.ts'
 import { type Ms, msFromSec, type NowMs } from '../time.ts'
+import { Turns } from '../turns.ts'
 import { type Claims, readClaims } from './claims.ts'
 import type { VerifyKey } from './jwk.ts'
 import { isCompact, MAX_TOKEN_CHARS, readUnverified } from './jws.ts'
@@ -10,7 +11,6 @@ import type { KeySet } from './keys.ts'
 import type { AuthenticateOptions, IssuerOptions } from './options.ts'
 import { invalid, type Reason } from './reasons.ts'
 import { type CacheStats, TokenCache } from './token-cache.ts'
-import { Turnstile } from './turnstile.ts'
 
 /** What the memory of tokens has counted so far. */
 export type AuthStats = Readonly<CacheStats>
@@ -20,11 +20,12 @@ export interface Verifier {
   /**
    * Returns at once for a token that is remembered, else a promise.
    *
+   * @param address what turns to verify are shared by: forged tokens of one address do not hold up those of others
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_INVALID, its reason in `detail`
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_KEYS when the issuer's keys are not to be had
    * @throws (or rejects with) TOLLGATE_AUTHENTICATE_OVERLOADED when too much is to be done to verify one more
    */
-  verify(token: string): Identity | Promise<Identity>
+  verify(token: string, address?: string): Identity | Promise<Identity>
   /** Whether this very token was verified before and nothing that is known speaks against it. Verifies nothing. */
   hasVerified(token: string): boolean
   /**
@@ -50,8 +51,10 @@ export interface VerifierDeps {
   readonly onVerified?: ((path: 'cache' | 'verify', tookMs: Ms) => void) | undefined
 }
 
-const MAX_RUNNING = 64
-const MAX_WAITING = 1_024
+/** More than the thread pool has threads; what is handed to it is served in its order, whoever it is of. */
+const MAX_RUNNING = 16
+/** With those that run 1088: half a second of work. */
+const MAX_WAITING = 1_072
 /** Refusals that hang on the moment, or on keys that may yet come, are not remembered. */
 const FORGOTTEN: ReadonlySet<unknown> = new Set([
   'unknown_kid',
@@ -68,12 +71,12 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   const issuers = new Map(options.issuers.map(issuer => [issuer.issuer, issuer]))
   const maxSkewMs = Math.max(0, ...options.issuers.map(issuer => issuer.clockSkewMs))
   const cache = new TokenCache(options.cache)
-  const turnstile = new Turnstile({ maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING })
+  const turns = new Turns({ atOnce: MAX_RUNNING, waiting: MAX_WAITING })
   const vouchers = new WeakMap<Identity, { readonly keySet: KeySet; readonly thumbprint: string }>()
   const inFlight = new Map<string, Promise<Identity>>()
   let latestMs: Ms = 0
 
-  function verify(token: string): Identity | Promise<Identity> {
+  function verify(token: string, address = ''): Identity | Promise<Identity> {
     if (token.length > MAX_TOKEN_CHARS) throw invalid('too_long')
     const askedAtMs = performance.now()
     const now = lookAtClock()
@@ -92,7 +95,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     let running = inFlight.get(key)
     if (running === undefined) {
       if (isOverloaded()) throw new GateError('TOLLGATE_AUTHENTICATE_OVERLOADED')
-      running = verifyAnew(token, key).finally(() => {
+      running = verifyAnew(token, key, address).finally(() => {
         inFlight.delete(key)
         onVerified?.('verify', performance.now() - askedAtMs)
       })
@@ -116,7 +119,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
     return now
   }
 
-  async function verifyAnew(token: string, key: string): Promise<Identity> {
+  async function verifyAnew(token: string, key: string, address: string): Promise<Identity> {
     const { generation } = cache
     // What a refusal hangs on: when the token expires, and the keys as they were before they were asked for.
     let expMs: Ms | null = null
@@ -132,7 +135,7 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
       const read = readClaims(claims, header.typ, issuer, nowMs())
       keysThen = { keySet, version: keySet.version }
       const candidates = await keySet.find(header.kid, header.alg)
-      const signer = await findSigner(token, header.alg, candidates, issuer)
+      const signer = await findSigner({ token, alg: header.alg, address }, candidates, issuer)
       // Time has passed while keys were fetched: a token must be good at the end, not only at the start.
       const now = nowMs()
       if (msFromSec(read.expSec) <= now) throw invalid('expired')
@@ -161,15 +164,14 @@ export function createVerifier(options: AuthenticateOptions, deps: VerifierDeps)
   }
 
   async function findSigner(
-    token: string,
-    alg: string,
+    { token, alg, address }: { readonly token: string; readonly alg: string; readonly address: string },
     keys: readonly VerifyKey[],
     issuer: IssuerOptions
   ): Promise<VerifyKey> {
     for (const key of keys) {
-      const turn = turnstile.enter(() => isSignedBy(token, alg, key))
-      if (turn === null) throw new GateError('TOLLGATE_AUTHENTICATE_OVERLOADED', { issuer: issuer.name })
-      if (await turn) return key
+      const isSigner = await turns.run(() => isSignedBy(token, alg, key), address)
+      if (isSigner === null) throw new GateError('TOLLGATE_AUTHENTICATE_OVERLOADED', { issuer: issuer.name })
+      if (isSigner) return key
     }
     throw invalid('bad_signature')
   }

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { Client, Issue } from '../caller.ts'
 import { GateError } from '../errors.ts'
 import { type Ms, type NowMs, secFromMs } from '../time.ts'
+import { Turns } from '../turns.ts'
 import { type Accounts, type ApiKey, canonicalName, type Grant, hasEnded, type User } from './accounts.ts'
 import { findApiKey, idOf, mayUseFrom } from './api-keys.ts'
 import { readClient } from './client-auth.ts'
@@ -11,7 +12,6 @@ import { COST, dummyHash, type PasswordHash, readPassword, verifyPassword } from
 import { readScopes } from './scopes.ts'
 import { makeJti, signToken } from './sign.ts'
 import type { Throttle, Try } from './throttle.ts'
-import { Turns } from './turns.ts'
 
 /** `subject_token_type` of an API key. */
 export const API_KEY_TYPE = 'urn:tollgate:token-type:api-key'
@@ -25,6 +25,9 @@ const REQUESTED_TYPES = [ACCESS_TOKEN_TYPE, 'urn:ietf:params:oauth:token-type:jw
 const AT_ONCE = 2
 /** More that wait would wait for seconds. */
 const WAITING = 64
+/** Tokens that are signed at once: on the same threads, in a fraction of a millisecond each. */
+const SIGNED_AT_ONCE = 4
+const WAITING_TO_SIGN = 256
 
 /** `client_id` of tokens that somebody got for a name and a password. */
 const LOGIN_CLIENT = 'login'
@@ -88,6 +91,7 @@ export interface Desk {
 export function createDesk(init: DeskInit): Desk {
   const { nowMs, options, ring, accounts, throttle, note, verify = verifyPassword } = init
   const turns = new Turns({ atOnce: AT_ONCE, waiting: WAITING })
+  const signings = new Turns({ atOnce: SIGNED_AT_ONCE, waiting: WAITING_TO_SIGN })
   const own = randomBytes(32)
   const digest = (text: string) => createHmac('sha256', own).update(text).digest()
   const costs = new WeakMap<ReadonlyMap<string, User>, readonly PasswordHash[]>()
@@ -122,22 +126,25 @@ export function createDesk(init: DeskInit): Desk {
     tell({ sub: user?.subject ?? null, team: user?.team ?? null })
     const dummy = dummyFor(name, users)
 
-    if (turns.isFull) throw new GateError('TOLLGATE_MINT_BUSY', { reason: 'busy' })
     const of: Try = { name, address: client.key }
-    const waitMs = await throttle.enter(of)
-    if (waitMs > 0) {
-      const retryAfterSec = Math.ceil(waitMs / 1000)
+    // Counted in its turn: what is sent away does not count as a failed one.
+    const tried = await turns.run(async () => {
+      const waitMs = await throttle.enter(of)
+      return waitMs > 0 ? { waitMs } : { isRight: await verify(password, user?.password ?? dummy) }
+    }, client.key)
+    if (tried === null) throw tooMany()
+    if ('waitMs' in tried) {
+      const retryAfterSec = Math.ceil(tried.waitMs / 1000)
       throw new GateError('TOLLGATE_MINT_THROTTLED', { reason: 'throttled' }, { retryAfterSec })
     }
-    const isRight = await (turns.run(() => verify(password, user?.password ?? dummy)) ?? tooMany())
     const now = nowMs()
-    const reason = refusalOf(user, isRight, now)
+    const reason = refusalOf(user, tried.isRight, now)
     if (user === undefined || reason !== null) {
       note(client, 1, digest(`${name}\n${password}`).toString('base64url', 0, 12))
       throw new GateError('TOLLGATE_MINT_LOGIN', { reason })
     }
     await throttle.succeeded(of)
-    return await issue({ of: user, asked, clientId: LOGIN_CLIENT, now }, tell)
+    return await issue({ of: user, asked, clientId: LOGIN_CLIENT, now }, { client, tell })
   }
 
   async function token(request: TokenRequest): Promise<TokenAnswer> {
@@ -153,7 +160,7 @@ export function createDesk(init: DeskInit): Desk {
         const credentials = readClient(parameters, request.authorization)
         if (credentials === null) throw new GateError('TOLLGATE_MINT_CLIENT', { reason: 'no_client' })
         const key = clientOf(request, credentials)
-        return await issue({ of: key, asked, clientId: key.id, now: nowMs() }, tell)
+        return await issue({ of: key, asked, clientId: key.id, now: nowMs() }, request)
       }
       case TOKEN_EXCHANGE:
         tell({ grant: 'token_exchange' })
@@ -164,7 +171,7 @@ export function createDesk(init: DeskInit): Desk {
   }
 
   async function exchange(request: TokenRequest): Promise<TokenAnswer> {
-    const { parameters, authorization, tell } = request
+    const { parameters, authorization } = request
     const subjectToken = parameters.get('subject_token')
     const requested = parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE
     if (subjectToken === undefined || !parameters.has('subject_token_type')) {
@@ -185,7 +192,7 @@ export function createDesk(init: DeskInit): Desk {
     if (credentials !== null) clientOf(request, credentials)
     const key = keyOf(request, subjectToken, reason => new GateError('TOLLGATE_MINT_SUBJECT', { reason }))
     return {
-      ...(await issue({ of: key, asked, clientId: key.id, now: nowMs() }, tell)),
+      ...(await issue({ of: key, asked, clientId: key.id, now: nowMs() }, request)),
       issued_token_type: ACCESS_TOKEN_TYPE
     }
   }
@@ -222,7 +229,10 @@ export function createDesk(init: DeskInit): Desk {
     }
   }
 
-  async function issue({ of, asked, clientId, now }: Granted, tell: TokenRequest['tell']): Promise<TokenAnswer> {
+  async function issue(
+    { of, asked, clientId, now }: Granted,
+    { client, tell }: Pick<TokenRequest, 'client' | 'tell'>
+  ): Promise<TokenAnswer> {
     const scopes = asked === null ? of.scopes : of.scopes.filter(scope => asked.has(scope))
     if (scopes.length === 0) throw new GateError('TOLLGATE_MINT_SCOPE', { reason: 'scope' })
     const { issuer, audience, ttlMs } = options()
@@ -231,22 +241,25 @@ export function createDesk(init: DeskInit): Desk {
     const ttlSec = Math.max(1, Math.min(Math.floor(ttlMs / 1000), lastSec - iatSec))
     const { signing } = ring
     const jti = makeJti()
-    const signed = await signToken(
-      signing,
-      {
-        issuer,
-        audience,
-        subject: of.subject,
-        team: of.team,
-        scopes,
-        // A role opens more than its scopes say: who asks for less than all gets a token without.
-        role: scopes.length === of.scopes.length ? of.role : null,
-        ttlSec,
-        clientId,
-        jti
-      },
-      now
-    )
+    const sign = () =>
+      signToken(
+        signing,
+        {
+          issuer,
+          audience,
+          subject: of.subject,
+          team: of.team,
+          scopes,
+          // A role opens more than its scopes say: who asks for less than all gets a token without.
+          role: scopes.length === of.scopes.length ? of.role : null,
+          ttlSec,
+          clientId,
+          jti
+        },
+        now
+      )
+    const signed = await signings.run(sign, client.key)
+    if (signed === null) throw tooMany()
     tell({
       sub: of.subject,
       team: of.team,
@@ -281,6 +294,6 @@ function refusalOf(user: User | undefined, isRight: boolean, nowMs: Ms): string 
   return hasEnded(user, nowMs) ? 'expired' : null
 }
 
-function tooMany(): never {
-  throw new GateError('TOLLGATE_MINT_BUSY', { reason: 'busy' })
+function tooMany(): GateError {
+  return new GateError('TOLLGATE_MINT_BUSY', { reason: 'busy' })
 }

@@ -3,6 +3,7 @@ import type { Ms, NowMs } from '../time.ts'
 import {
   countersOf,
   FORGET_MS,
+  FROM_ADDRESS,
   FROM_ALL,
   FROM_ONE,
   KNOWN_MS,
@@ -15,42 +16,54 @@ import {
 export type RunScript = ScriptRunner['run']
 
 /**
- * KEYS: the counter of the account from this address, that from all, and what says that the address is known. ARGV: free and
- * most of both, and when a counter is forgotten. How long to wait, in ms; it counts when that is 0.
+ * KEYS: the counter of the account from this address, that from all, that of the address over all accounts, and what says that
+ * the address is known. ARGV: when a counter is forgotten, then free, most and leak of each. How long to wait, in ms; it counts
+ * when that is 0.
  */
 export const ENTER: Script = {
-  name: 'login_enter_1',
-  text: `-- tollgate login enter 1
+  name: 'login_enter_2',
+  text: `-- tollgate login enter 2
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function wait(key, free, most)
-  local h = redis.call('HMGET', key, 'tries', 'at')
-  local tries, at = tonumber(h[1] or 0), tonumber(h[2] or 0)
-  if tries < free then return 0 end
-  local delay = math.min(most, 1000 * 2 ^ math.min(tries - free, 30))
-  return math.max(0, math.min(delay, at + delay - now))
+local function read(n)
+  local h = redis.call('HMGET', KEYS[n], 'tries', 'at')
+  local c = { key = KEYS[n], tries = tonumber(h[1] or 0), at = tonumber(h[2] or 0) }
+  c.free, c.most = tonumber(ARGV[3 * n - 1]), tonumber(ARGV[3 * n])
+  local leak = tonumber(ARGV[3 * n + 1])
+  if leak > 0 then
+    local leaked = math.max(0, math.floor((now - c.at) / leak))
+    c.tries, c.at = math.max(0, c.tries - leaked), c.at + leaked * leak
+  end
+  return c
 end
-local function add(key)
-  redis.call('HINCRBY', key, 'tries', 1)
-  redis.call('HSET', key, 'at', string.format('%.0f', now))
-  redis.call('PEXPIRE', key, ARGV[5])
+local function wait(c)
+  if c.tries < c.free then return 0 end
+  local delay = math.min(c.most, 1000 * 2 ^ math.min(c.tries - c.free, 30))
+  return math.max(0, math.min(delay, c.at + delay - now))
 end
-local known = redis.call('EXISTS', KEYS[3]) == 1
-local ms = wait(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
-if not known then ms = math.max(ms, wait(KEYS[2], tonumber(ARGV[3]), tonumber(ARGV[4]))) end
+local function add(c)
+  redis.call('HSET', c.key, 'tries', c.tries + 1, 'at', string.format('%.0f', now))
+  redis.call('PEXPIRE', c.key, ARGV[1])
+end
+local one, all, from = read(1), read(2), read(3)
+local known = redis.call('EXISTS', KEYS[4]) == 1
+local ms = wait(one)
+if not known then ms = math.max(ms, wait(all), wait(from)) end
 if ms > 0 then return math.ceil(ms) end
-add(KEYS[1])
-if not known then add(KEYS[2]) end
+add(one)
+add(from)
+if not known then add(all) end
 return 0
 `
 }
 
 /** KEYS: as before. ARGV: for how long the address is known. */
 export const SUCCEEDED: Script = {
-  name: 'login_succeeded_1',
-  text: `-- tollgate login succeeded 1
+  name: 'login_succeeded_2',
+  text: `-- tollgate login succeeded 2
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('SET', KEYS[3], '1', 'PX', ARGV[1])
+redis.call('SET', KEYS[4], '1', 'PX', ARGV[1])
+if tonumber(redis.call('HGET', KEYS[3], 'tries') or 0) > 0 then redis.call('HINCRBY', KEYS[3], 'tries', -1) end
 return 1
 `
 }
@@ -71,9 +84,7 @@ export class SharedThrottle implements Throttle {
   async enter(of: Try): Promise<Ms> {
     let waitMs: number
     try {
-      waitMs = Number(
-        await this.#run(ENTER, keysOf(of), [FROM_ONE.free, FROM_ONE.mostMs, FROM_ALL.free, FROM_ALL.mostMs, FORGET_MS])
-      )
+      waitMs = Number(await this.#run(ENTER, keysOf(of), [FORGET_MS, ...SLOPES]))
     } catch {
       return await this.#local.enter(of)
     }
@@ -88,9 +99,11 @@ export class SharedThrottle implements Throttle {
   }
 }
 
-/** One slot of a cluster for all of an account. */
+const SLOPES = [FROM_ONE, FROM_ALL, FROM_ADDRESS].flatMap(({ free, mostMs, leakMs }) => [free, mostMs, leakMs])
+
+/** One slot of a cluster for all of them: a try counts for an account and for an address in one step, or for neither. */
 function keysOf(of: Try): readonly string[] {
-  const { account, pair } = countersOf(of)
-  const prefix = `tollgate:1:{login:${account}}`
-  return [`${prefix}:from:${pair}`, `${prefix}:all`, `${prefix}:known:${pair}`]
+  const { account, pair, from } = countersOf(of)
+  const prefix = 'tollgate:2:{login}'
+  return [`${prefix}:pair:${pair}`, `${prefix}:account:${account}`, `${prefix}:from:${from}`, `${prefix}:known:${pair}`]
 }

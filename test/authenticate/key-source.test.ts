@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { faultOf, loaderFor } from '../../src/authenticate/key-source.ts'
 import type { KeySource } from '../../src/authenticate/options.ts'
-import { Turnstile } from '../../src/authenticate/turnstile.ts'
+import { Turns } from '../../src/turns.ts'
 import { startIssuer } from '../helpers/issuer.ts'
 import { issuerOptions } from '../helpers/issuer-options.ts'
 
 const OPEN = new AbortController().signal
-const fetches = new Turnstile({ maxRunning: 4, maxWaiting: 4 })
+const fetches = new Turns({ atOnce: 4, waiting: 4 })
 
 const loader = (issuer: string, keys: KeySource, more: { timeoutMs?: number; signal?: AbortSignal } = {}) => {
   const load = loaderFor(issuerOptions({ issuer, keys }), { fetches, timeoutMs: more.timeoutMs ?? 5_000 })

@@ -181,6 +181,26 @@ t.test('V18, P0-9: claims that another reader could read otherwise are refused, 
   }
 })
 
+t.test('forged tokens of one address, however many, hold up no honest caller of another', async t => {
+  const { issuer, verify } = await fixture(t)
+  const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => issuer.sign({ sub: `u-${i}` })))
+  const head = tokens[0]?.slice(0, tokens[0].lastIndexOf('.') + 1)
+  const order: string[] = []
+  const flood = Array.from({ length: 2_000 }, async (_, i) => {
+    const forged = `${head}${Buffer.from(`${i}`.padEnd(64, '.')).toString('base64url')}`
+    const found = await outcome(token => verify(token, 'flood'), forged)
+    // What is turned away costs nothing.
+    if (found === 'bad_signature') order.push(found)
+  })
+  const honest = tokens.map(async (token, i) => {
+    order.push(await outcome(one => verify(one, `honest-${i}`), token))
+  })
+  await Promise.all([...flood, ...honest])
+  const last = order.findLastIndex(found => found !== 'bad_signature')
+  t.equal(order.filter(found => found.startsWith('u-')).length, 20)
+  t.ok(last < 200, `the last of them after ${last} of ${order.length}`)
+})
+
 t.test('V23: when too many tokens wait for their turn, the next is turned away with 503, not 401', async t => {
   const { issuer, verify } = await fixture(t)
   const forged = await issuer.sign()

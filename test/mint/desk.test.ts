@@ -6,7 +6,7 @@ import { makeApiKey } from '../../src/mint/api-keys.ts'
 import { API_KEY_TYPE, createDesk, type DeskOptions, TOKEN_EXCHANGE } from '../../src/mint/desk.ts'
 import { openKeyRing } from '../../src/mint/key-ring.ts'
 import { type PasswordHash, verifyPassword } from '../../src/mint/passwords.ts'
-import { MemoryThrottle } from '../../src/mint/throttle.ts'
+import { FROM_ADDRESS, MemoryThrottle } from '../../src/mint/throttle.ts'
 import { apiKeyOf, CHEAP, clientAt, userOf } from '../helpers/accounts.ts'
 import { createClock } from '../helpers/clock.ts'
 
@@ -172,6 +172,24 @@ t.test('logins that the gate cannot hash soon are sent away, and do not count as
   gate.resolve(true)
   await Promise.all(waiting)
   t.ok((await login('ada', 'right').answer).access_token)
+})
+
+t.test('a storm of logins from one address sends nobody of another away', async t => {
+  const { login, refusal, hashed } = await scene(t, {
+    users: [await userOf('ada', 'right')],
+    verify: async (password, kept) => {
+      await new Promise(resolve => setImmediate(resolve))
+      return await verifyPassword(password, kept)
+    }
+  })
+  const storm = Array.from({ length: 90 }, (_, i) => refusal(login(`nobody${i}`, 'x', {}, '198.51.100.9').answer))
+  for (let i = 0; i < 20; i++) {
+    t.ok((await login('ada', 'right', {}, `203.0.113.${i}`).answer).access_token)
+    if (i === 0) t.ok(hashed.length <= 10, `it waits for those that are hashed, and for one more: ${hashed.length}`)
+  }
+  const codes = (await Promise.all(storm)).map(({ code }) => code)
+  t.equal(codes.filter(code => code === 'TOLLGATE_MINT_LOGIN').length, FROM_ADDRESS.free)
+  t.ok(codes.includes('TOLLGATE_MINT_THROTTLED') && codes.includes('TOLLGATE_MINT_BUSY'))
 })
 
 t.test('a scope can be asked for, and never more than is granted', async t => {

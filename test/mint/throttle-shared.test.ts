@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { FROM_ALL, FROM_ONE, MemoryThrottle, type Throttle } from '../../src/mint/throttle.ts'
+import { FROM_ADDRESS, FROM_ALL, FROM_ONE, MemoryThrottle, type Throttle } from '../../src/mint/throttle.ts'
 import { SharedThrottle } from '../../src/mint/throttle-shared.ts'
 import { WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected } from '../helpers/stores.ts'
@@ -36,6 +36,20 @@ for (const [twin, open] of Object.entries(TWINS)) {
       t.ok((await other.enter(of)) > 0)
       await one.succeeded(of)
       t.equal(await other.enter(of), 0)
+    })
+
+    t.test('names tried from one address at both gates count together, and a success takes one back', async t => {
+      let made = 0
+      for (let i = 0; i < 100; i++) {
+        if ((await (i % 2 === 0 ? one : other).enter({ name: `name-${i}`, address: 'sprayer' })) === 0) made++
+      }
+      t.equal(made, FROM_ADDRESS.free)
+      t.equal(await other.enter({ name: 'name-1', address: 'elsewhere' }), 0)
+      for (let i = 0; i < 2 * FROM_ADDRESS.free; i++) {
+        const of = { name: `user-${i}`, address: 'office' }
+        t.equal(await (i % 2 === 0 ? one : other).enter(of), 0)
+        await one.succeeded(of)
+      }
     })
 
     t.test('an address of the owner is known at both, and is not slowed down by the others', async t => {

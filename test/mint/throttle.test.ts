@@ -1,5 +1,14 @@
 import t from 'tap'
-import { countersOf, FORGET_MS, FROM_ALL, FROM_ONE, KNOWN_MS, MemoryThrottle, waitOf } from '../../src/mint/throttle.ts'
+import {
+  countersOf,
+  FORGET_MS,
+  FROM_ADDRESS,
+  FROM_ALL,
+  FROM_ONE,
+  KNOWN_MS,
+  MemoryThrottle,
+  waitOf
+} from '../../src/mint/throttle.ts'
 import { createClock } from '../helpers/clock.ts'
 
 const ada = (address = '203.0.113.7') => ({ name: 'ada', address })
@@ -71,13 +80,59 @@ t.test('a name that nobody has is counted like one that somebody has; counters a
   for (let i = 0; i < FROM_ONE.free; i++) t.equal(await throttle.enter({ name: 'nobody', address: 'a' }), 0)
 })
 
+t.test('who tries one password with many names from one address is slowed down to one a minute', async t => {
+  const clock = createClock(1_000_000)
+  const throttle = new MemoryThrottle({ nowMs: clock.nowMs })
+  const spray = async (from: number, count: number) => {
+    let made = 0
+    for (let i = from; i < from + count; i++) {
+      if ((await throttle.enter({ name: `name-${i}`, address: 'sprayer' })) === 0) made++
+    }
+    return made
+  }
+  t.equal(await spray(0, 300), FROM_ADDRESS.free)
+  t.equal(await throttle.enter({ name: 'ada', address: 'elsewhere' }), 0, 'other addresses are not')
+  let made = 0
+  for (let minute = 0; minute < 60; minute++) {
+    clock.advance(60_000)
+    made += await spray(300 + 10 * minute, 10)
+  }
+  t.ok(made >= 59 && made <= 61, `${made} in an hour`)
+})
+
+t.test('an office behind one address logs in all day, and its people go on when one of them guesses', async t => {
+  const clock = createClock(1_000_000)
+  const throttle = new MemoryThrottle({ nowMs: clock.nowMs })
+  for (let i = 0; i < 200; i++) {
+    const of = { name: `user-${i}`, address: 'office' }
+    // Every tenth mistypes once.
+    if (i % 10 === 0) t.equal(await throttle.enter(of), 0)
+    t.equal(await throttle.enter(of), 0, of.name)
+    await throttle.succeeded(of)
+  }
+  for (let i = 0; i < 100; i++) await throttle.enter({ name: `guess-${i}`, address: 'office' })
+  t.ok((await throttle.enter({ name: 'new', address: 'office' })) > 0)
+  for (let i = 0; i < 200; i++) t.equal(await throttle.enter({ name: `user-${i}`, address: 'office' }), 0)
+})
+
+t.test('however many other names are tried, nobody who has to wait is forgotten', async t => {
+  const throttle = new MemoryThrottle({ nowMs: () => 0 })
+  for (let i = 0; i <= FROM_ONE.free; i++) await throttle.enter(ada())
+  const wait = await throttle.enter(ada())
+  t.ok(wait > 0)
+  for (let i = 0; i < 50_000; i++) await throttle.enter({ name: `name-${i}`, address: `address-${i}` })
+  t.equal(await throttle.enter(ada()), wait)
+})
+
 t.test('a clock that is set back does not make anybody wait for longer than the delay', async t => {
   t.equal(waitOf({ tries: 6, atMs: 1_000_000 }, FROM_ONE, 0), 2_000)
   t.equal(waitOf({ tries: 1e9, atMs: 0 }, FROM_ONE, 0), 900_000)
 })
 
 t.test('what is kept of a name is a digest of constant length', async t => {
-  const { account, pair } = countersOf({ name: 'x'.repeat(10_000), address: 'y' })
-  t.equal(account.length, 22)
-  t.equal(pair.length, 22)
+  const keys = Object.values(countersOf({ name: 'x'.repeat(10_000), address: 'y' }))
+  t.strictSame(
+    keys.map(key => key.length),
+    [22, 22, 22]
+  )
 })
