@@ -104,7 +104,7 @@ export default {
     {
       name: 'the-shell-is-imported-from-outside-only',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli|serve|explain|explain-command|deps|demo/.*)(\\.ts)?$' },
+      from: { path: '^src/', pathNot: '^src/(cli|serve|explain|explain-command|deps|world|demo/.*)(\\.ts)?$' },
       to: { path: '^src/(app|serve|cli|deps)\\.ts$' }
     }
   ],

@@ -1,4 +1,6 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { ConnectionErrors } from './accept/connection-errors.ts'
+import type { OpenSockets } from './accept/open-sockets.ts'
 import type { OverloadGuard } from './accept/overload.ts'
 import accept, { type SettleStep } from './accept/plugin.ts'
 import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
@@ -43,7 +45,11 @@ export interface AppDeps {
   /** Which addresses are banned. */
   readonly bans: Bans
   /** How many connections each address holds. */
-  readonly connections: Connections
+  readonly connections: Pick<Connections, 'take'>
+  /** Every connection of callers, and its clocks. */
+  readonly sockets: OpenSockets
+  /** Counts what callers did wrong before there was a request. */
+  readonly connectionErrors: Pick<ConnectionErrors, 'add' | 'counts'>
   /** What is let in while the gate itself has too much to do. */
   readonly overload: OverloadGuard
   readonly bodies: BodyBudget
@@ -72,8 +78,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await app.register(accept, {
     nowMs,
-    // Every request keeps the rules that it began under, whatever is loaded meanwhile.
-    open: init => new PinnedExchange(init, rules()),
+    sockets: deps.sockets,
+    admit: socket => deps.connections.take(socket),
+    onConnectionError: (code, address) => deps.connectionErrors.add(code, address),
+    // Every request keeps the rules that it began under, whatever is loaded meanwhile. Also one that is refused first of all has
+    // an address.
+    open(init, { socket, rawHeaders }) {
+      const exchange = new PinnedExchange(init, rules())
+      exchange.client = exchange.rules.resolveClient(socket.remoteAddress, rawHeaders)
+      return exchange
+    },
     namesOf: exchange => rulesOf(exchange).names,
     corsOf: exchange => rulesOf(exchange).cors,
     readerStallMs: limits.readerStallMs,
@@ -105,11 +119,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ]
   })
   await app.register(refuse, deps.mint === null ? {} : { oauthPaths: deps.mint.paths })
-  await app.register(identify, {
-    resolverOf: exchange => rulesOf(exchange).resolveClient,
-    bans,
-    connections: deps.connections
-  })
+  await app.register(identify, { bans })
   await app.register(async open => {
     await open.register(closeToBanned, { bans })
     if (deps.mint !== null) await open.register(mint, deps.mint)

@@ -4,23 +4,19 @@ import { tellOfBan } from './identify/ban-line.ts'
 import { BanShare } from './identify/ban-share.ts'
 import { ValkeyBanStore } from './identify/ban-store-valkey.ts'
 import { type BanStats, Bans } from './identify/bans.ts'
-import { Connections } from './identify/connections.ts'
 import type { IdentifyOptions } from './identify/options.ts'
 import type { ScriptRunner } from './scripts.ts'
-import type { Ms, NowMs } from './time.ts'
+import type { NowMs } from './time.ts'
 
 /** Which addresses a gate keeps out, and what goes on beside that. */
 export interface Banning {
   readonly bans: Bans
-  readonly connections: Connections
-  stats(): BanStats & { readonly refusedConnections: number }
+  stats(): BanStats
   follow(options: IdentifyOptions): void
   start(): void
   /** Before the connection to the store ends. */
   close(): Promise<void>
 }
-
-const SAY_AGAIN_MS: Ms = 60_000
 
 /**
  * Opens the bans of a gate: each is told to the operator and to the auditor, and to the gates that share a store.
@@ -45,23 +41,10 @@ export function openBanning(
     }
   })
   const share = connection === null ? null : new BanShare({ store: new ValkeyBanStore(connection), bans, nowMs })
-  let saidMs = Number.NEGATIVE_INFINITY
-  const connections = new Connections(options, key => {
-    // Whoever opens them by the thousand shall not write the log full.
-    if (Math.abs(nowMs() - saidMs) < SAY_AGAIN_MS) return
-    saidMs = nowMs()
-    const fix = 'clients.max_connections; a proxy of yours belongs into clients.trusted_proxies'
-    log.warn(
-      { key, refused: connections.refused, fix },
-      'connections of an address are closed: it holds as many as it may'
-    )
-  })
   return {
     bans,
-    connections,
-    stats: () => ({ ...bans.stats(), refusedConnections: connections.refused }),
+    stats: () => bans.stats(),
     follow(next) {
-      connections.follow(next)
       bans.follow(next)
       share?.reread()
     },

@@ -21,6 +21,7 @@ export interface Row {
 
 const bad = { fault: 'client', type: 'invalid_request_error', shouldRetry: false } as const
 const request = { ...bad, status: 400, code: 'invalid_request' } as const
+const slow = { ...bad, status: 408, code: 'request_timeout' } as const
 const unknown = { ...bad, status: 404, code: 'unknown_url' } as const
 const value = { ...bad, status: 400, code: 'invalid_value' } as const
 const token = { ...bad, status: 401, code: 'invalid_api_key' } as const
@@ -62,18 +63,17 @@ export const CODES = {
   TOLLGATE_ACCEPT_HOST: { ...request, message: 'The request needs exactly one valid Host header for this server.' },
   TOLLGATE_ACCEPT_METHOD: { ...bad, status: 405, code: 'method_not_allowed', message: 'This method is not served.' },
   TOLLGATE_ACCEPT_VERSION: { ...bad, status: 505, code: 'http_version', message: 'Only HTTP/1.1 is served.' },
-  TOLLGATE_ACCEPT_TIMEOUT: {
+  TOLLGATE_ACCEPT_EXPECTATION: {
     ...bad,
-    status: 408,
-    code: 'request_timeout',
-    message: 'The request took too long to arrive.'
+    status: 417,
+    code: 'expectation_failed',
+    message: 'This Expect is not served.'
   },
-  TOLLGATE_ACCEPT_STALLED: {
-    ...bad,
-    status: 408,
-    code: 'request_timeout',
-    message: 'The caller took nothing of the answer for too long.'
-  },
+  TOLLGATE_ACCEPT_PIPELINE: { ...request, message: 'Too many requests were sent without waiting for answers.' },
+  TOLLGATE_ACCEPT_TLS: { ...request, message: 'The TLS handshake failed.' },
+  TOLLGATE_ACCEPT_CONNECTIONS: { ...overloaded, message: 'There are too many connections.' },
+  TOLLGATE_ACCEPT_TIMEOUT: { ...slow, message: 'The request took too long to arrive.' },
+  TOLLGATE_ACCEPT_STALLED: { ...slow, message: 'The caller took nothing of the answer for too long.' },
   TOLLGATE_ACCEPT_OVERLOADED: { ...overloaded, message: 'The gate has too much to do.' },
 
   TOLLGATE_IDENTIFY_BANNED: {

@@ -4,12 +4,9 @@ import { createCors } from './accept/cors.ts'
 import { createOverloadGuard, LEVELS } from './accept/overload.ts'
 import { LIMITS } from './accept/server-options.ts'
 import { readTls } from './accept/tls-files.ts'
-import type { Check } from './admin/app.ts'
-import type { RevocationDesk } from './admin/revocations.ts'
-import type { AppDeps } from './app.ts'
 import { createAlarm } from './audit/alarm.ts'
 import { auditRecord } from './audit/record.ts'
-import { type AuditSink, openAuditSink, tellOperator } from './audit/sink.ts'
+import { openAuditSink, tellOperator } from './audit/sink.ts'
 import { createAuthenticator } from './authenticate/authenticator.ts'
 import type { Verifier } from './authenticate/verifier.ts'
 import { createPolicy } from './authorize/policy.ts'
@@ -17,7 +14,9 @@ import { openBanning } from './banning.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
 import { keysCheck, limitsCheck, loadCheck, revocationsCheck, sinkCheck } from './checks.ts'
+import { endAll } from './closing.ts'
 import type { Config } from './config/load.ts'
+import { openConnections } from './connections.ts'
 import { createShipping } from './export/shipping.ts'
 import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
@@ -25,7 +24,7 @@ import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
 import { Limiter } from './limit/limiter.ts'
 import { openLimits } from './limit/limits.ts'
-import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { createMetrics } from './metrics/metrics.ts'
 import { openMint } from './minting.ts'
 import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
 import { createLearner, learnedPools } from './route/learner.ts'
@@ -38,33 +37,13 @@ import { sharingOf } from './sharing.ts'
 import { connectStore } from './store/valkey.ts'
 import type { Ms, NowMs } from './time.ts'
 import { openWatch } from './watch.ts'
+import type { World } from './world.ts'
 
+export type { World } from './world.ts'
+
+/** More than the clocks of each step, which give up in an orderly way. */
+const CLOSE_MS: Ms = 6_000
 const OVERLOADED = 'the gate has too much to do: not everybody is let in'
-
-/** The real world behind the rooms, and how to begin and end it. */
-export interface World {
-  readonly app: AppDeps
-  /** What `/readyz` looks at. */
-  readonly checks: () => readonly Check[]
-  /** Where operators revoke. */
-  readonly revocations: RevocationDesk
-  readonly metrics: Pick<Metrics, 'scrape' | 'watchProcess'>
-  readonly auditSink: Pick<AuditSink, 'status' | 'reopen'>
-  /**
-   * Follows another configuration. Requests that run keep the rules that they began under; connections, keys, queues and
-   * what is known of engines stay where nothing of theirs changed. What is opened once is not followed: the listeners, the
-   * audit log, the ledger with its sinks, and the store.
-   */
-  follow(config: Config): void
-  /** Begins to fetch keys, to learn models, to ask after engines, and whatever else goes on beside calls. Returns at once. */
-  start(): void
-  /** Resolves when every key set has keys and every learned pool its models; may never. */
-  ready(): Promise<void>
-  /** Whether it is known what other gates have revoked, once it is, or when that takes too long. */
-  knowsRevoked(within: { readonly withinMs: Ms }): Promise<boolean>
-  /** Stops the clocks and the connections, then writes down what is still held. */
-  close(): Promise<void>
-}
 
 /**
  * Builds the real world from a configuration. Opens the audit log and the ledger; touches no network before `start`.
@@ -129,6 +108,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     random,
     log
   })
+  const connections = openConnections(first, { nowMs, log, write: sink.write, limits: LIMITS })
   const banning = openBanning(first.identify, { nowMs, log, write: sink.write, connection })
   const suspicion = openWatch(first.suspect, {
     nowMs,
@@ -171,6 +151,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       store: limits.status === null ? null : limits.status()
     }),
     bans: banning.stats,
+    connections: connections.stats,
     revocations: () => revocations.status,
     ledger: () => book?.stats ?? null,
     sinks: () => shipping?.status() ?? []
@@ -192,6 +173,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
 
     config = next
     banning.follow(next.identify)
+    connections.follow(next)
     overload.follow(next.accept.overload)
     suspicion.follow(next.suspect)
     transport.follow(next.forward)
@@ -236,7 +218,9 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       rules: () => rules,
       transport,
       bans: banning.bans,
-      connections: banning.connections,
+      connections: connections.addresses,
+      sockets: connections.sockets,
+      connectionErrors: connections.errors,
       overload,
       bodies,
       charger: book?.charger ?? null,
@@ -268,6 +252,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       limits.start()
       revocations.start()
       banning.start()
+      connections.start()
       authenticator.start()
       learner.start()
       prober.follow(pools.values())
@@ -284,13 +269,18 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       learner.close()
       authenticator.close()
       transport.close()
-      await teller?.close()
-      await revocations.close()
-      await banning.close()
-      await limits.close()
-      await book?.close()
-      // Everything is on the disk now. A sink that takes its time shall not cost lines of the audit log.
-      await Promise.all([sink.close(), shipping?.close()])
+      connections.close()
+      const sharing = {
+        async close() {
+          await revocations.close()
+          await banning.close()
+          await limits.close()
+        }
+      }
+      const ends = { 'usage queries': teller, store: sharing, 'usage ledger': book }
+      await endAll(ends, { withinMs: CLOSE_MS, log })
+      // Everything is on the disk now. A sink that takes its time must not cost lines of the audit log.
+      await endAll({ 'audit log': sink, 'usage export': shipping }, { withinMs: CLOSE_MS, log })
     }
   }
 }

@@ -1,9 +1,11 @@
 import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import type { OpenSockets } from './accept/open-sockets.ts'
+import { timer } from './closing.ts'
 import type { Transport } from './forward/transport.ts'
 import type { Ms } from './time.ts'
 
-/** So long a caller may take to use a connection again that it was not told to leave. */
+/** How long a caller may take to use a connection again that it was not told to leave. */
 const LINGER_MS = 1_000
 const TAKE_IN_MS = 1_000
 const CUT_GRACE_MS = 1_000
@@ -18,15 +20,16 @@ export interface DrainOptions {
   /** Resolves when nothing is to be waited for any more. */
   readonly now: Promise<unknown>
   readonly transport: Pick<Transport, 'close' | 'inFlight'>
+  readonly sockets: Pick<OpenSockets, 'letGo' | 'destroyAll'>
 }
 
 /**
- * Goes on accepting for a while, but keeps no connection after its answer; stops listening, waits for what is running, then
- * cuts what is left.
+ * Goes on accepting for a while, but keeps no connection after its answer; stops listening, waits for calls that are running, then
+ * cuts what is left. Connections that have no request, or that of a stranger who has not sent its body, are not waited for.
  */
 export async function drain(
   app: FastifyInstance,
-  { acceptMs, timeoutMs, now, transport }: DrainOptions
+  { acceptMs, timeoutMs, now, transport, sockets }: DrainOptions
 ): Promise<void> {
   // A call may be on its way over a connection that is closed for being idle: whoever keeps one shall open another instead.
   app.server.prependListener('request', (_request, response) => {
@@ -40,6 +43,7 @@ export async function drain(
   await takeIn(app.server, now)
   // Closes what is idle now too; what becomes so later lingers.
   const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
+  sockets.letGo({ lingerMs: LINGER_MS })
   const late = timer(timeoutMs)
   await Promise.race([closed, late.done, now])
   transport.close({ cut: true })
@@ -47,8 +51,10 @@ export async function drain(
   await Promise.race([closed, grace.done])
   late.cancel()
   grace.cancel()
-  app.server.closeAllConnections()
-  await closed
+  sockets.destroyAll()
+  const gone = timer(CUT_GRACE_MS)
+  await Promise.race([closed, gone.done])
+  gone.cancel()
   // A socket that has become a WebSocket tells of its end a moment later than the server does, and its line comes then.
   for (let ms = 0; transport.inFlight > 0 && ms < CUT_GRACE_MS; ms += SETTLE_MS) await timer(SETTLE_MS).done
 }
@@ -78,10 +84,3 @@ async function takeIn(server: Server, now: Promise<unknown>): Promise<void> {
 }
 
 const turn = () => new Promise(resolve => setImmediate(resolve))
-
-/** A promise that a clock resolves. */
-export function timer(ms: Ms): { done: Promise<void>; cancel: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const handle = setTimeout(resolve, ms)
-  return { done: promise, cancel: () => clearTimeout(handle) }
-}

@@ -1,7 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import type { Server as TlsServer } from 'node:https'
-import { createServer } from 'node:net'
-import type { FastifyInstance, FastifyListenOptions } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { AcceptOptions } from './accept/options.ts'
 import { secureContext } from './accept/server-options.ts'
@@ -13,12 +12,14 @@ import { AuditLogError } from './audit/sink.ts'
 import { RevocationFileError } from './authenticate/revocation-keep.ts'
 import { LedgerError } from './charge/open.ts'
 import { logsCheck } from './checks.ts'
+import { endAll, timer } from './closing.ts'
 import { neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
 import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
 import { buildDeps, type World } from './deps.ts'
-import { drain, timer } from './drain.ts'
+import { drain } from './drain.ts'
+import { boundAdmin, listen, listenFault } from './listen.ts'
 import { openLog } from './log.ts'
 import { AccountsError } from './mint/account-book.ts'
 import { KeyRingError } from './mint/key-ring.ts'
@@ -92,6 +93,12 @@ export async function serve(options: ServeOptions): Promise<number> {
     compare: reloader.compare
   })
 
+  const adminSockets = boundAdmin(admin)
+  for (const { server } of [app, admin]) {
+    // ENFILE, ENOBUFS and the like end no process.
+    server.on('error', err => log.error({ err }, 'a connection could not be accepted'))
+  }
+
   const stop = stopSignal(options.env)
   const onHangup = () => {
     world.auditSink.reopen()
@@ -111,7 +118,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     }
     const { takesOver = false } = options
     // The gate that runs knows its keys and models; this one must too before it gets a request.
-    if (takesOver && !(await isReadyWithin(TAKE_OVER_MS, world))) {
+    if (takesOver && !(await isReadyWithin(TAKE_OVER_MS, world, stop.first))) {
+      if (stop.isStopped()) return 0
       options.stderr.write(
         'tollgate: not ready to take over within 30 s (keys or models are missing). The other gate stays.\n'
       )
@@ -131,7 +139,8 @@ export async function serve(options: ServeOptions): Promise<number> {
       acceptMs: signal === 'SIGINT' ? 0 : drainAcceptMs,
       timeoutMs: drainTimeoutMs,
       now: stop.second,
-      transport: world.app.transport
+      transport: world.app.transport,
+      sockets: world.app.sockets
     })
     return 0
   } catch (err) {
@@ -144,8 +153,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     process.off('SIGHUP', onHangup)
     reloader.close()
     unwatch()
-    await app.close()
-    await admin.close()
+    world.app.sockets.destroyAll()
+    adminSockets.close()
+    await endAll({ listener: app }, { withinMs: LISTENER_MS, log })
+    await endAll({ 'admin listener': admin }, { withinMs: LISTENER_MS, log })
     await world.close()
     log.info('the gate is closed')
     await operatorLog.close()
@@ -176,46 +187,24 @@ const CANNOT_BEGIN = [RevocationFileError, AuditLogError, LedgerError, AccountsE
 
 const TAKE_OVER_MS: Ms = 30_000
 const REVOKED_MS: Ms = 2_000
+/** How long the end of a listener is waited for when its connections are gone. */
+const LISTENER_MS: Ms = 500
 
-async function isReadyWithin(ms: Ms, world: World): Promise<boolean> {
+async function isReadyWithin(ms: Ms, world: World, stopped: Promise<unknown>): Promise<boolean> {
   const late = timer(ms)
   const ready = world.ready().then(() => true)
-  const isReady = await Promise.race([ready, late.done.then(() => false)])
+  const isReady = await Promise.race([ready, Promise.race([late.done, stopped]).then(() => false)])
   late.cancel()
   return isReady
 }
 
-/** Every gate can share its ports with the one that follows it; only one that is told to shares those of another. */
-async function listen(
-  app: FastifyInstance,
-  { host, port }: { readonly host: string; readonly port: number },
-  takesOver: boolean
-): Promise<string> {
-  if (!takesOver) await tryPort(host, port)
-  return await app.listen({ host, port, reusePort: true } as FastifyListenOptions)
-}
-
-/** Fails as listening would, when anybody listens there. */
-async function tryPort(host: string, port: number): Promise<void> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, resolve)
-  })
-  await new Promise(resolve => server.close(resolve))
-}
-
-function listenFault(err: unknown): string | null {
-  if (typeof err !== 'object' || err === null || !('syscall' in err) || err.syscall !== 'listen') return null
-  const { code, address, port } = err as NodeJS.ErrnoException & { address?: string; port?: number }
-  const where = `${address}:${port}`
-  if (code === 'EADDRINUSE') return `tollgate: ${where} is in use by another program. Stop it, or change 'listen'.`
-  if (code === 'EACCES') return `tollgate: ${where} may not be opened by this user. Choose a port above 1023.`
-  return `tollgate: cannot listen on ${where}: ${code}`
-}
-
 /** The first signal drains, the second does not wait. Under npm, the end of its shell is a signal too. */
-function stopSignal(env: NodeJS.ProcessEnv): { first: Promise<string>; second: Promise<void>; forget: () => void } {
+function stopSignal(env: NodeJS.ProcessEnv): {
+  first: Promise<string>
+  second: Promise<void>
+  isStopped: () => boolean
+  forget: () => void
+} {
   const first = Promise.withResolvers<string>()
   const second = Promise.withResolvers<void>()
   let count = 0
@@ -229,6 +218,7 @@ function stopSignal(env: NodeJS.ProcessEnv): { first: Promise<string>; second: P
   return {
     first: first.promise,
     second: second.promise,
+    isStopped: () => count > 0,
     forget() {
       unwatch()
       process.off('SIGTERM', onSignal)

@@ -1,4 +1,3 @@
-import { Socket } from 'node:net'
 import t from 'tap'
 import { openBanning } from '../src/banning.ts'
 import { banOptions } from './helpers/ban-options.ts'
@@ -22,25 +21,4 @@ t.test('a ban and its end are told to the operator and to the auditor, once each
   t.equal(lines.length + records.length, 4)
   banning.start()
   await banning.close()
-})
-
-t.test('connections that an address may not hold are told of with what to do, once a minute', async t => {
-  const lines: object[] = []
-  let now = 0
-  const log = { warn: (facts: object) => void lines.push(facts), info() {} }
-  const options = { ...banOptions(), maxConnections: 1 }
-  const { connections } = openBanning(options, { nowMs: () => now, log, write() {}, connection: null })
-  const take = () => {
-    const socket = new Socket()
-    Object.defineProperty(socket, 'remoteAddress', { value: '203.0.113.7' })
-    connections.take(socket)
-    return socket
-  }
-  take()
-  t.ok(take().destroyed)
-  take()
-  t.match(lines, [{ key: '203.0.113.7', refused: 1, fix: /clients\.max_connections/ }])
-  now = 60_000
-  take()
-  t.match(lines[1], { refused: 3 })
 })

@@ -1,34 +1,47 @@
-import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { CODES, type GateErrorCode } from '../codes.ts'
+import type { OpenSocket } from './open-sockets.ts'
 
-/** What is known of a socket whose bytes could not be parsed. */
+/** A connection whose bytes could not be read as HTTP, or took too long. */
 export interface BrokenSocket {
   readonly error: Error & { readonly code?: string }
   readonly socket: Socket
-  /** The response to the last request that began on it, if one did. */
-  readonly response: ServerResponse | undefined
+  /** Undefined where no TLS session came about. */
+  readonly open: Pick<OpenSocket, 'responses'> | undefined
+}
+
+/** The caller has gone: nothing is wrong with what came before. */
+const LEFT: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+
+/** What is wrong with the bytes of a connection; null when its caller has just left. */
+export function brokenCode({ error, socket, open }: BrokenSocket): GateErrorCode | null {
+  if (open === undefined) {
+    // Of a certificate that is not trusted Node says no more than that the connection has ended.
+    const isUntrusted = 'authorizationError' in socket && socket.authorizationError != null
+    return LEFT.has(error.code) && !isUntrusted ? null : 'TOLLGATE_ACCEPT_TLS'
+  }
+  if (LEFT.has(error.code)) return null
+  return error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'TOLLGATE_ACCEPT_TIMEOUT' : 'TOLLGATE_ACCEPT_HEADERS'
 }
 
 /**
- * Answers what never became a request: bytes that are no HTTP, heads that are too long or too slow. Says nothing where
- * an answer is out already: a second one would be taken for the answer to the next request.
+ * Answers what never became a request: bytes that are no HTTP, heads that are too long or too slow; or what is wrong with the
+ * body of the only request that is there. Writes nothing without a TLS session, which would be waited for, and nothing where
+ * another answer has begun or is still to come: the caller would take it for a part of that one.
+ *
+ * @returns whether it is answered; else the connection is destroyed
  */
-export function answerBrokenSocket({ error, socket, response }: BrokenSocket): void {
-  const isWithinRequest = response !== undefined && !response.req.complete
-  if (!socket.writable || error.code === 'ECONNRESET') {
+export function answerBrokenSocket(broken: BrokenSocket, code: GateErrorCode | null): boolean {
+  const { error, socket, open } = broken
+  if (code === null || !socket.writable || open === undefined || !mayAnswer([...open.responses])) {
     socket.destroy()
-    return
+    return false
   }
-  if (isWithinRequest && response.headersSent) {
-    socket.destroySoon()
-    return
-  }
-  const [status, code] = refusalOf(error.code)
   const row = CODES[code]
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : row.status
   const body = JSON.stringify({ error: { message: row.message, type: row.type, param: null, code: row.code } })
   const head = [
-    `HTTP/1.1 ${status}`,
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Bad Request'}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     'cache-control: no-store',
@@ -36,10 +49,17 @@ export function answerBrokenSocket({ error, socket, response }: BrokenSocket): v
     'connection: close'
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon())
+  return true
 }
 
-function refusalOf(code: string | undefined): [string, GateErrorCode] {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'TOLLGATE_ACCEPT_TIMEOUT']
-  if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'TOLLGATE_ACCEPT_HEADERS']
-  return ['400 Bad Request', 'TOLLGATE_ACCEPT_HEADERS']
+const REASONS: Readonly<Record<number, string>> = {
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large'
+}
+
+function mayAnswer(responses: readonly { headersSent: boolean; req: { complete: boolean } }[]): boolean {
+  const [only] = responses
+  if (only === undefined) return true
+  return responses.length === 1 && !only.req.complete && !only.headersSent
 }

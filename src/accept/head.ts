@@ -22,7 +22,8 @@ const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-
  * where one is served.
  *
  * @param names accepted host names in lower case; empty accepts every valid one
- * @throws TOLLGATE_ACCEPT_VERSION, TOLLGATE_ACCEPT_METHOD, TOLLGATE_ACCEPT_HEADERS, TOLLGATE_ACCEPT_HOST
+ * @throws TOLLGATE_ACCEPT_VERSION, TOLLGATE_ACCEPT_METHOD, TOLLGATE_ACCEPT_HEADERS, TOLLGATE_ACCEPT_HOST,
+ *   TOLLGATE_ACCEPT_EXPECTATION
  */
 export function checkHead(head: Head, names: ReadonlySet<string>): void {
   if (head.httpVersion !== '1.1') throw new GateError('TOLLGATE_ACCEPT_VERSION', { version: head.httpVersion })
@@ -45,6 +46,12 @@ export function checkHead(head: Head, names: ReadonlySet<string>): void {
         if (name.toLowerCase() !== 'host') break
         if (host !== null) throw new GateError('TOLLGATE_ACCEPT_HOST', { why: 'twice' })
         host = raw[i + 1] ?? ''
+        break
+      case 6:
+        // Node would answer it with a 417 of its own, below everything that counts and writes down.
+        if (name.toLowerCase() === 'expect' && raw[i + 1]?.toLowerCase() !== '100-continue') {
+          throw new GateError('TOLLGATE_ACCEPT_EXPECTATION')
+        }
         break
       case 7:
         if (name.toLowerCase() === 'upgrade' && head.isUpgrade !== true) {

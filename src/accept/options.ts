@@ -14,6 +14,8 @@ export interface AcceptOptions {
   readonly drainAcceptMs: Ms
   /** How long running requests may take to end after that. */
   readonly drainTimeoutMs: Ms
+  /** Connections of all callers together; null for what the descriptors of the process allow. */
+  readonly maxConnections: number | null
   readonly overload: OverloadOptions
   readonly cors: CorsOptions
 }
@@ -71,6 +73,14 @@ export const ServerSchema = Type.Object(
         },
         { additionalProperties: false, description: 'Serve HTTPS. Absent: plain HTTP.' }
       )
+    ),
+    max_connections: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Connections that all callers together may hold at once; for one more, the one that is longest without a request is ' +
+          'closed. Without it, what the descriptor limit (`ulimit -n`) allows with one more for each at an engine, 20,000 at most.'
+      })
     ),
     drain: Type.Object(
       {
@@ -149,6 +159,7 @@ export function acceptOptions(yaml: Static<typeof ServerSchema>, resolve: (path:
             keyFile: resolve(tls.key),
             clientCaFile: tls.client_ca === undefined ? null : resolve(tls.client_ca)
           },
+    maxConnections: yaml.max_connections ?? null,
     drainAcceptMs: readDurationMs(yaml.drain.accept),
     drainTimeoutMs: readDurationMs(yaml.drain.timeout),
     cors: { origins: yaml.cors.origins, maxAgeSec: Math.floor(readDurationMs(yaml.cors.max_age) / 1000) },

@@ -1,13 +1,16 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { GateErrorCode } from '../codes.ts'
 import { GateError } from '../errors.ts'
 import type { Exchange, ExchangeInit } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
-import { answerBrokenSocket } from './broken-socket.ts'
+import { answerBrokenSocket, brokenCode } from './broken-socket.ts'
 import type { Cors } from './cors.ts'
 import { checkHead } from './head.ts'
+import { serveInOrder } from './in-order.ts'
+import type { OpenSockets } from './open-sockets.ts'
 import type { OverloadGuard } from './overload.ts'
 import { cutStalledReader } from './stall.ts'
 import { routeUpgrades } from './upgrade.ts'
@@ -24,8 +27,13 @@ export type SettleStep = (exchange: Exchange) => void
 /** What `accept` is given. */
 export interface AcceptPluginOptions {
   readonly nowMs: NowMs
-  /** Makes the exchange of a request. */
-  readonly open: (init: ExchangeInit) => Exchange
+  /** Makes the exchange of a request, and says whose address it came from. */
+  readonly open: (init: ExchangeInit, raw: IncomingMessage) => Exchange
+  readonly sockets: OpenSockets
+  /** Whether the address of a new connection may hold one more; false when it was destroyed. */
+  readonly admit: (socket: Socket) => boolean
+  /** Told of each connection that ends without a request, or in the middle of one, for what its caller did. */
+  readonly onConnectionError: (code: GateErrorCode, address: string) => void
   /** Accepted Host names in lower case; empty accepts every valid one. */
   readonly namesOf: (exchange: Exchange) => ReadonlySet<string>
   /** What pages of other origins are told; null for nothing. */
@@ -41,40 +49,66 @@ export interface AcceptPluginOptions {
 
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
-  async (app, { nowMs, open, namesOf, corsOf, settle, readerStallMs, overload, isTls }) => {
+  async (app, options) => {
+    const { nowMs, open, sockets, onConnectionError, namesOf, corsOf, settle, readerStallMs, overload, isTls } = options
+    const { server } = app
     const cut = new WeakSet<ServerResponse>()
     const onStall = cutStalledReader(readerStallMs, response => cut.add(response))
-    const latest = new WeakMap<Socket, ServerResponse>()
-    app.server.on('clientError', (error: Error, socket: Socket) => {
-      answerBrokenSocket({ error, socket, response: latest.get(socket) })
+    const exchanges = new WeakMap<ServerResponse, Exchange>()
+    /** Answered below Fastify, for what is wrong with their bodies. */
+    const answered = new WeakMap<Exchange, GateError>()
+    serveInOrder(
+      server,
+      (request, response) => app.routing(request, response),
+      ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress)
+    )
+    sockets.watch(server, { isTls, admit: options.admit })
+    sockets.knowsBy(response => exchanges.get(response)?.known.identity !== undefined)
+    server.on('clientError', (error: Error, socket: Socket) => {
+      const broken = { error, socket, open: sockets.of(socket) }
+      const code = brokenCode(broken)
+      const [response] = broken.open?.responses ?? []
+      const isAnswered = answerBrokenSocket(broken, code)
+      if (code === null) return
+      const exchange = isAnswered && response !== undefined ? exchanges.get(response) : undefined
+      if (exchange === undefined) onConnectionError(code, broken.open?.address ?? socket.remoteAddress ?? '')
+      else answered.set(exchange, new GateError(code))
+    })
+    // Without a listener Node ends the connection without a word.
+    server.on('connect', ({ socket }: IncomingMessage) => {
+      answerBrokenSocket({ error: new Error('CONNECT'), socket, open: sockets.of(socket) }, 'TOLLGATE_ACCEPT_METHOD')
+      onConnectionError('TOLLGATE_ACCEPT_METHOD', socket.remoteAddress ?? '')
     })
     const upgradeOf = routeUpgrades(app)
     // Node would tell everyone to go on sending; here the rooms decide first, and `inspect` says it.
-    app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
+    for (const event of ['checkContinue', 'checkExpectation']) {
+      server.on(event, (request, response) => server.emit('request', request, response))
+    }
 
     if (isTls) {
       // Whoever comes anew to a busy gate is sent away before the handshake.
       overload.onLevel(level => {
-        app.server.maxConnections = level === 'normal' ? Number.POSITIVE_INFINITY : 0
+        server.maxConnections = level === 'normal' ? Number.POSITIVE_INFINITY : 0
       })
+      server.on('drop', ({ remoteAddress = '' } = {}) => onConnectionError('TOLLGATE_ACCEPT_OVERLOADED', remoteAddress))
     }
 
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, reply, done) => {
       const upgrade = upgradeOf(request.raw)
-      const exchange = open({
-        id: request.id,
-        startedAtMs: nowMs(),
-        method: request.method,
-        path: pathOf(request),
-        upgrade
-      })
+      const exchange = open(
+        { id: request.id, startedAtMs: nowMs(), method: request.method, path: pathOf(request), upgrade },
+        request.raw
+      )
       request.exchange = exchange
-      latest.set(request.raw.socket, reply.raw)
+      exchanges.set(reply.raw, exchange)
       // 'close', not onResponse: that one hangs on 'finish', which never comes when the client leaves
       // in the middle of a stream (fastify#6208).
       reply.raw.once('close', () => {
         if (cut.has(reply.raw)) exchange.failure ??= new GateError('TOLLGATE_ACCEPT_STALLED')
+        const error = answered.get(exchange)
+        if (error !== undefined)
+          Object.assign(exchange, { failure: error, status: error.told.status, ending: 'answered' })
         exchange.ending ??= reply.raw.writableEnded ? 'answered' : 'client_left'
         exchange.endedAtMs = nowMs()
         for (const step of settle) {

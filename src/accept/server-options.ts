@@ -3,9 +3,12 @@ import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import type { Ms } from '../time.ts'
 import { CoalescedRequest } from './coalesced-request.ts'
+import type { SocketClocks } from './open-sockets.ts'
 
 /** Time limits of a caller's connection. */
 export interface ConnectionLimits {
+  /** From the connection to the end of the TLS handshake. */
+  readonly handshakeMs: Ms
   /** From the first byte of a request to the end of its head. */
   readonly headersMs: Ms
   /** From the first byte of a request to the end of its body. */
@@ -18,13 +21,21 @@ export interface ConnectionLimits {
   readonly checkEveryMs: Ms
 }
 
-/** The limits that the gate runs with (security.md section 5.5). */
+/** The limits that the gate runs with. */
 export const LIMITS: ConnectionLimits = {
+  handshakeMs: 10_000,
   headersMs: 10_000,
   requestMs: 120_000,
   keepAliveMs: 75_000,
   readerStallMs: 60_000,
   checkEveryMs: 1_000
+}
+
+/** The clocks of every connection behind those of Node, which come first where they answer with a 408. */
+export function socketClocks(limits: ConnectionLimits): SocketClocks {
+  const { handshakeMs, headersMs, requestMs, keepAliveMs, checkEveryMs } = limits
+  const headMs = headersMs + 3 * checkEveryMs
+  return { handshakeMs, headMs, idleMs: keepAliveMs + headMs, bodyMs: requestMs, checkEveryMs }
 }
 
 /** PEM texts of what the listener shows, and of whose certificates it asks for. */
@@ -75,7 +86,7 @@ export function serverOptions(init: {
     return503OnClosing: false,
     rewriteUrl,
     [tls === null ? 'http' : 'https']: {
-      ...(tls === null ? {} : { ...secureContext(tls), handshakeTimeout: 10_000 }),
+      ...(tls === null ? {} : { ...secureContext(tls), handshakeTimeout: limits.handshakeMs }),
       headersTimeout: limits.headersMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: 16 * 1024,

@@ -58,8 +58,17 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    forceCloseConnections: true,
-    http: { IncomingMessage: CoalescedRequest }
+    // Who asks here is near, and asks for little.
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    http: {
+      headersTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16 * 1024,
+      IncomingMessage: CoalescedRequest
+    },
+    forceCloseConnections: true
   })
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')

@@ -1,6 +1,21 @@
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import type { Finding } from './faults.ts'
-import { error, type Loose } from './loose.ts'
+import { error, type Loose, mapOf } from './loose.ts'
+
+/** A limit of one address above the limit of all addresses says nothing. */
+export function checkConnections(root: Loose): Finding[] {
+  const [one, all] = [mapOf(root.clients).max_connections, mapOf(root.server).max_connections]
+  if (typeof one !== 'number' || typeof all !== 'number' || one <= all) return []
+  const hint = 'lower it, or raise server.max_connections'
+  return [
+    error(
+      'E326',
+      ['clients', 'max_connections'],
+      `one address may hold ${one}, all together ${all} (server.max_connections)`,
+      hint
+    )
+  ]
+}
 
 /** A first ban that is longer than the longest, or lasts no time, is not what anybody means. */
 export function checkBans(bans: Loose): Finding[] {

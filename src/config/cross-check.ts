@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
-import { checkBans } from './check-bans.ts'
+import { checkBans, checkConnections } from './check-bans.ts'
 import { checkAdmin, checkOrigins, checkSuspicious } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
@@ -26,6 +26,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkModels(mapOf(root.models)),
     ...checkRoutes(root),
     ...checkTeams(root),
+    ...checkConnections(root),
     ...checkBans(mapOf(mapOf(root.clients).bans)),
     ...checkBudgets(root),
     ...checkThresholds(listOf(mapOf(root.alerts).per_user)),

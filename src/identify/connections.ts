@@ -5,19 +5,28 @@ import type { IdentifyOptions } from './options.ts'
 
 /**
  * How many connections each address holds. One that would hold more than `clients.max_connections` gets no further: the new
- * connection ends before a byte of it is read (security.md B10). Trusted proxies hold as many as they need.
+ * connection ends before a byte of it is read. Trusted proxies hold as many as they need: each is many callers.
  */
 export class Connections {
   /** How many were turned away. */
   refused = 0
   readonly #held = new Map<string, number>()
   readonly #onRefused: (key: string) => void
+  readonly #defaultMax: () => number
   #options: IdentifyOptions
   #isProxy: (ip: string) => boolean
 
-  /** @param onRefused told of each that is turned away, by the key of its address */
-  constructor(options: IdentifyOptions, onRefused: (key: string) => void = () => {}) {
+  /**
+   * @param onRefused told of each that is turned away, by the key of its address
+   * @param defaultMax where the configuration has no number
+   */
+  constructor(
+    options: IdentifyOptions,
+    onRefused: (key: string) => void = () => {},
+    defaultMax: () => number = () => Number.POSITIVE_INFINITY
+  ) {
     this.#onRefused = onRefused
+    this.#defaultMax = defaultMax
     this.#options = options
     this.#isProxy = inNetworks(options.trustedProxies)
   }
@@ -33,22 +42,22 @@ export class Connections {
     return this.#held.size
   }
 
-  /** Counts a new connection for as long as it is open, or ends it. */
-  take(socket: Pick<Socket, 'remoteAddress' | 'destroy' | 'once'>): void {
+  /** Counts a new connection for as long as it is open, or ends it. @returns whether it goes on */
+  take(socket: Pick<Socket, 'remoteAddress' | 'destroy' | 'once'>): boolean {
     const ip = readAddress(socket.remoteAddress ?? '')
     // One that has gone already has no address, and closes by itself.
-    if (ip === null) return
+    if (ip === null) return true
     const key = keyOf(ip, this.#options.ipv6Prefix)
     const held = this.#held.get(key) ?? 0
-    const { maxConnections } = this.#options
-    if (maxConnections !== null && held >= maxConnections && !this.#isProxy(ip)) {
+    if (held >= (this.#options.maxConnections ?? this.#defaultMax()) && !this.#isProxy(ip)) {
       this.refused++
       socket.destroy()
       this.#onRefused(key)
-      return
+      return false
     }
     this.#held.set(key, held + 1)
     socket.once('close', () => this.#release(key))
+    return true
   }
 
   #release(key: string): void {

@@ -8,7 +8,7 @@ export interface IdentifyOptions {
   readonly trustedProxies: readonly string[]
   /** Bits of an IPv6 address that tell one caller from another. */
   readonly ipv6Prefix: number
-  /** Connections that one address may hold at once; null for as many as it likes. */
+  /** Connections that one address may hold at once; null for a quarter of all that there may be. */
   readonly maxConnections: number | null
   readonly bans: BanOptions
 }
@@ -84,7 +84,8 @@ export const ClientsSchema = Type.Object(
       Type.Integer({
         minimum: 1,
         description:
-          'Connections that one address may hold at once, trusted proxies apart; more are closed unread. Without it, any number.'
+          'Connections that one address may hold at once, trusted proxies apart; more are closed unread. Without it, a quarter ' +
+          'of `server.max_connections`.'
       })
     ),
     bans: BansSchema

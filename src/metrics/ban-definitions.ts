@@ -18,10 +18,5 @@ export const BAN_METRICS = {
     help: 'What was forgotten to make room: counter (failures of an address, of 100,000) or ban (one that had not ended, of 50,000).',
     labels: ['what'],
     max: 3
-  },
-  tollgate_connections_refused_total: {
-    kind: 'counter',
-    help: 'Connections that were closed unread, because their address held as many as clients.max_connections lets it.',
-    labels: []
   }
 } as const

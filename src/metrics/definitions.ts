@@ -1,4 +1,5 @@
 import { BAN_METRICS } from './ban-definitions.ts'
+import { CONNECTION_METRICS } from './connection-definitions.ts'
 import { HISTOGRAMS } from './histogram-definitions.ts'
 import { LEDGER_METRICS } from './ledger-definitions.ts'
 import { LIMIT_METRICS } from './limit-definitions.ts'
@@ -210,6 +211,7 @@ export const METRICS = {
   tollgate_jwks_keys: { ...gauge, help: 'Keys of an issuer that are in use.', labels: ['issuer'] },
 
   ...BAN_METRICS,
+  ...CONNECTION_METRICS,
   ...LIMIT_METRICS,
   ...SUSPECT_METRICS,
   ...REVOCATION_METRICS,

@@ -1,7 +1,15 @@
 import type { Families } from './families.ts'
 import { readLedger } from './ledger.ts'
 import type { Names } from './names.ts'
-import type { BansSeen, LimitsSeen, PoolSeen, RevocationsSeen, RunSeen, Surroundings } from './surroundings.ts'
+import type {
+  BansSeen,
+  ConnectionsSeen,
+  LimitsSeen,
+  PoolSeen,
+  RevocationsSeen,
+  RunSeen,
+  Surroundings
+} from './surroundings.ts'
 
 const TIMEOUTS = ['connect', 'first_byte', 'idle', 'total', 'queue', 'reader'] as const
 const AGES = { '10s': 10_000, '1m': 60_000, '5m': 300_000, '30m': 1_800_000, '1h': 3_600_000 }
@@ -105,12 +113,20 @@ export function createReader(
     if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
   }
 
-  function readBans({ imposed, active, evictedCounters, evictedBans, refusedConnections }: BansSeen): void {
+  function readBans({ imposed, active, evictedCounters, evictedBans }: BansSeen): void {
     for (const [reason, count] of imposed) families.of('tollgate_ip_bans_total').at(reason).value = count
     set('tollgate_ip_bans_active', active)
     families.of('tollgate_ip_ban_evictions_total').at('counter').value = evictedCounters
     families.of('tollgate_ip_ban_evictions_total').at('ban').value = evictedBans
-    set('tollgate_connections_refused_total', refusedConnections)
+  }
+
+  function readConnections({ open, max, refused, errors }: ConnectionsSeen): void {
+    for (const [state, count] of Object.entries(open)) families.of('tollgate_connections').at(state).value = count
+    set('tollgate_connections_max', max)
+    for (const [limit, count] of Object.entries(refused)) {
+      families.of('tollgate_connections_refused_total').at(limit).value = count
+    }
+    for (const [code, count] of errors) families.of('tollgate_connection_errors_total').at(code).value = count
   }
 
   function readRevocations({ active, file, keep, store }: RevocationsSeen): void {
@@ -147,6 +163,7 @@ export function createReader(
     readRun(run)
     readLimits(around.limits())
     readBans(around.bans())
+    readConnections(around.connections())
     readRevocations(around.revocations())
     const { stats, remembered } = around.tokens()
     set('tollgate_token_cache_hits_total', stats.hits)
@@ -197,7 +214,7 @@ type TotalName =
   | 'tollgate_config_restart_pending'
   | 'tollgate_limit_leases'
   | 'tollgate_ip_bans_active'
-  | 'tollgate_connections_refused_total'
+  | 'tollgate_connections_max'
   | 'tollgate_limiter_fallback_active'
   | 'tollgate_limiter_unanswered_total'
   | 'tollgate_limiter_owed'

@@ -23,6 +23,7 @@ export interface Surroundings {
   readonly load: () => LoadSeen
   readonly limits: () => LimitsSeen
   readonly bans: () => BansSeen
+  readonly connections: () => ConnectionsSeen
   readonly revocations: () => RevocationsSeen
   /** Null without one. */
   readonly ledger: () => LedgerSeen | null
@@ -116,8 +117,16 @@ export interface BansSeen {
   readonly active: number
   readonly evictedCounters: number
   readonly evictedBans: number
-  /** Connections beyond what an address may hold. */
-  readonly refusedConnections: number
+}
+
+/** Connections of callers. */
+export interface ConnectionsSeen {
+  /** By what they have to do next. */
+  readonly open: Readonly<Record<string, number>>
+  readonly max: number
+  readonly refused: Readonly<Record<string, number>>
+  /** By code. */
+  readonly errors: ReadonlyMap<string, number>
 }
 
 /** What is revoked. */

@@ -519,6 +519,14 @@ t.test('bans are on, softly, unless the file says otherwise; their times have to
   t.equal(codeOf('for: 1h, max: 1h, mode: off'), undefined)
 })
 
+t.test('one address may not hold more connections than all together', async t => {
+  const faultAt = (one: number, all: number) =>
+    faultOf(`${NINE}clients: { max_connections: ${one} }\nserver: { max_connections: ${all} }\n`)
+  t.match(faultAt(11, 10), { code: 'E326', path: 'clients.max_connections', message: /11.* 10 \(server\.max_conn/ })
+  t.equal(faultAt(10, 10), undefined)
+  t.equal(faultOf(`${NINE}server: { max_connections: 0 }`)?.code, 'E205')
+})
+
 t.test('revocation: its file is there, and what is revoked by hand is kept somewhere', async t => {
   t.match(faultOf(`${NINE}revocation: { file: nowhere.yaml, keep: kept.json }`), {
     code: 'E340',

@@ -6,7 +6,9 @@ import { open, scene } from '../helpers/two-pools.ts'
 
 t.test('a gate without a descriptor left says whose fault it is, and leaves no engine out for it', async t => {
   const s = await scene(t)
-  writeFileSync(s.file, s.text('a').replaceAll('models: [m] }', 'models: [m], health: { every: 1h } }'))
+  // As many connections as an operator likes, whatever the process can have.
+  const text = s.text('a').replace('server: {', 'clients: { max_connections: 999 }\nserver: { max_connections: 999,')
+  writeFileSync(s.file, text.replaceAll('models: [m] }', 'models: [m], health: { every: 1h } }'))
   const gate = await open(t, s, [], 64)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const sockets: Socket[] = []
@@ -41,6 +43,8 @@ t.test('a gate without a descriptor left says whose fault it is, and leaves no e
 
   t.equal(await call(), 503)
   await gate.says('TOLLGATE_FORWARD_SOCKETS')
+  await gate.says('no file descriptor left: new connections are reset (EMFILE)')
+  t.match(gate.stderr(), 'server.max_connections is more than the descriptors of the process allow')
   for (const socket of sockets) socket.destroy()
   while ((await call()) !== 200);
   t.notMatch(gate.stderr(), 'left out')

@@ -65,6 +65,11 @@ teams: { team-a: { pool: p } }`
     t.type(await call(w.port, token, { ca: gate.cert }), 'string')
     t.type(await call(w.port, token, { ca: gate.cert, own: stranger }), 'string')
     t.equal((await w.engine.requests()).length, 1)
+    const refused = (await w.audits(3)).filter(line => line['tollgate.code'] === 'TOLLGATE_ACCEPT_TLS')
+    t.strictSame(
+      refused.map(line => line['source.ip']),
+      ['127.0.0.1', '127.0.0.1']
+    )
   }
 )
 

@@ -73,6 +73,14 @@ export const RUN: RunSeen = {
   logs: { operator: { heldBytes: 0, dropped: 0 }, audit: { heldBytes: 0, dropped: 0 } }
 }
 
+/** Connections of callers, some of which were refused. */
+export const SOME_CONNECTIONS = {
+  open: { handshake: 3, head: 0, request: 1, idle: 0 },
+  max: 100,
+  refused: { address: 4, total: 0 },
+  errors: new Map([['TOLLGATE_ACCEPT_TLS', 2]])
+}
+
 /** A gate that limits nothing. */
 export const NO_LIMITS: LimitsSeen = { decisions: [], budgetsOf: () => [], leases: 0, store: null }
 

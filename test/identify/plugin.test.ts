@@ -3,17 +3,18 @@ import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
 import { Exchange } from '../../src/exchange.ts'
 import { Bans } from '../../src/identify/bans.ts'
-import { createClientResolver } from '../../src/identify/client-ip.ts'
-import { Connections } from '../../src/identify/connections.ts'
+import { type ClientResolver, createClientResolver } from '../../src/identify/client-ip.ts'
 import identify, { closeToBanned } from '../../src/identify/plugin.ts'
 import { banOptions } from '../helpers/ban-options.ts'
 import { rawRequest } from '../helpers/raw.ts'
 
-const accept = fp(
-  async app => {
+const accept = fp<{ resolve: ClientResolver }>(
+  async (app, { resolve }) => {
     app.decorateRequest('exchange')
     app.addHook('onRequest', (request, _reply, done) => {
+      const { raw } = request
       request.exchange = new Exchange({ id: request.id, startedAtMs: 0, method: request.method, path: '/' })
+      request.exchange.client = resolve(raw.socket.remoteAddress, raw.rawHeaders)
       done()
     })
   },
@@ -23,14 +24,13 @@ const accept = fp(
 const bansOf = (mode: 'soft' | 'strict') =>
   new Bans(banOptions({ mode }), { nowMs: () => 1_000_000, onChange: () => {} })
 const noBans = bansOf('soft')
-const anyNumber = new Connections(banOptions())
 
 async function listen(t: Test, trustedProxies: string[], bans = noBans): Promise<number> {
   const app = fastify()
   t.teardown(() => app.close())
   const resolve = createClientResolver({ trustedProxies })
-  await app.register(accept)
-  await app.register(identify, { resolverOf: () => resolve, bans, connections: anyNumber })
+  await app.register(accept, { resolve })
+  await app.register(identify, { bans })
   await app.register(async open => {
     await open.register(closeToBanned, { bans })
     open.get('/open', (_request, reply) => reply.send('open'))
@@ -56,11 +56,7 @@ t.test('without the room before it the gate does not start', async t => {
   const app = fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => {
-    await app.register(identify, {
-      resolverOf: () => createClientResolver({ trustedProxies: [] }),
-      bans: noBans,
-      connections: anyNumber
-    })
+    await app.register(identify, { bans: noBans })
   })
 })
 

@@ -6,7 +6,7 @@ import type { KeysSeen, PoolSeen, Surroundings } from '../../src/metrics/surroun
 import { NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape, SOME_CONNECTIONS } from '../helpers/scrape.ts'
 
 const KEYS: KeysSeen = { name: 'corp', ageMs: 2_000, kids: ['a', 'b'], loads: { done: 3, failed: 1 } }
 
@@ -33,9 +33,9 @@ function scene(around: Partial<Surroundings> = {}) {
         imposed: new Map([['failures', 3]]),
         active: 2,
         evictedCounters: 1,
-        evictedBans: 0,
-        refusedConnections: 4
+        evictedBans: 0
       }),
+      connections: () => SOME_CONNECTIONS,
       revocations: () => NO_REVOCATIONS,
       ledger: () => null,
       sinks: () => [],
@@ -199,8 +199,20 @@ t.test('bans: how many and why, how many hold, and what was forgotten to make ro
   t.equal(now.value('tollgate_ip_bans_active'), 2)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'counter' }), 1)
   t.equal(now.value('tollgate_ip_ban_evictions_total', { what: 'ban' }), 0)
-  t.equal(now.value('tollgate_connections_refused_total'), 4)
 })
+
+t.test(
+  'connections: how many and what they wait for, which limit closed others, and what callers did wrong',
+  async t => {
+    const now = await scene()()
+    t.equal(now.value('tollgate_connections', { state: 'handshake' }), 3)
+    t.equal(now.value('tollgate_connections', { state: 'idle' }), 0)
+    t.equal(now.value('tollgate_connections_max'), 100)
+    t.equal(now.value('tollgate_connections_refused_total', { limit: 'address' }), 4)
+    t.equal(now.value('tollgate_connections_refused_total', { limit: 'total' }), 0)
+    t.equal(now.value('tollgate_connection_errors_total', { code: 'TOLLGATE_ACCEPT_TLS' }), 2)
+  }
+)
 
 t.test('revocations are counted by kind, and what an operator has to mend is seen', async t => {
   const revocations = {

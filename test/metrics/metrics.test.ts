@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 import { identityOf, NO_THRESHOLDS } from '../helpers/callers.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 import { poolOf, poolOptions } from '../helpers/pools.ts'
-import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape } from '../helpers/scrape.ts'
+import { NO_LIMITS, NO_REVOCATIONS, RUN, readScrape, SOME_CONNECTIONS } from '../helpers/scrape.ts'
 
 function call(team: string, model: string, operation: string): Exchange {
   const exchange = exchangeTo({ engine: 'vllm', operation })
@@ -50,9 +50,9 @@ function scene() {
       imposed: new Map([['failures', 3]]),
       active: 2,
       evictedCounters: 1,
-      evictedBans: 0,
-      refusedConnections: 4
+      evictedBans: 0
     }),
+    connections: () => SOME_CONNECTIONS,
     revocations: () => NO_REVOCATIONS,
     ledger: () => null,
     sinks: () => []

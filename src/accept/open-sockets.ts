@@ -1,0 +1,248 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Ms } from '../time.ts'
+
+/** What a connection has to do next: end its TLS handshake, send its first head, get an answer, send another head. */
+export type SocketState = 'handshake' | 'head' | 'request' | 'idle'
+
+/** One connection of a caller. */
+export interface OpenSocket {
+  /** The TCP connection, also of a TLS listener. */
+  readonly raw: Socket
+  /** The peer's address, also when it has gone. */
+  readonly address: string
+  readonly state: SocketState
+  /** Responses that have begun, or wait for their turn, and have not ended. */
+  readonly responses: ReadonlySet<ServerResponse>
+}
+
+/** How long each state may last. */
+export interface SocketClocks {
+  /** From the connection to the end of the TLS handshake, whatever comes meanwhile. */
+  readonly handshakeMs: Ms
+  /** From then to the end of the first head. */
+  readonly headMs: Ms
+  /** From the end of an answer to the end of the next head. */
+  readonly idleMs: Ms
+  /** From the end of a head to the end of its body. */
+  readonly bodyMs: Ms
+  readonly checkEveryMs: Ms
+}
+
+/** What is told of connections that are ended. */
+export interface SocketEvents {
+  /** A clock ran out. */
+  onOverdue?(socket: OpenSocket): void
+  /** There are as many as there may be: it was turned away, or had no request and made room for another. */
+  onFull?(socket: OpenSocket): void
+}
+
+interface Entry extends OpenSocket {
+  state: SocketState
+  sinceMs: Ms
+  readonly responses: Set<ServerResponse>
+}
+
+const STATES: readonly SocketState[] = ['handshake', 'head', 'request', 'idle']
+const LETTING_GO_MS: Ms = 50
+
+/**
+ * Every connection of a listener, from accept(2) to its end, and the clocks of each.
+ *
+ * Node's own clocks answer a slow head or body with a 408. They do not see a TLS handshake that goes on byte by byte, nor line
+ * ends before a request line; and they stop when a server is closed. These are absolute, go on while the gate drains, and
+ * destroy the TCP connection without a byte of HTTP.
+ */
+export class OpenSockets {
+  /** How many were closed because there were as many as there may be. */
+  evicted = 0
+  readonly #clocks: SocketClocks
+  readonly #events: SocketEvents
+  /** Each in the order in which they came into the state: the first one is the longest there. */
+  readonly #in: Readonly<Record<SocketState, Set<Entry>>> = {
+    handshake: new Set(),
+    head: new Set(),
+    request: new Set(),
+    idle: new Set()
+  }
+  /** By the socket that requests come on. */
+  readonly #of = new WeakMap<Socket, Entry>()
+  /** Without a TLS session yet, by both ends of the connection. */
+  readonly #shaking = new Map<string, Entry>()
+  #max: number
+  #isKnown: (response: ServerResponse) => boolean = () => false
+  #lingerMs: Ms | null = null
+  #clock: NodeJS.Timeout | null = null
+
+  constructor(clocks: SocketClocks, max = Number.POSITIVE_INFINITY, events: SocketEvents = {}) {
+    this.#clocks = clocks
+    this.#max = max
+    this.#events = events
+  }
+
+  get size(): number {
+    return STATES.reduce((sum, state) => sum + this.#in[state].size, 0)
+  }
+
+  /** How many there are in each state. */
+  counts(): Readonly<Record<SocketState, number>> {
+    const { handshake, head, request, idle } = this.#in
+    return { handshake: handshake.size, head: head.size, request: request.size, idle: idle.size }
+  }
+
+  /** The most that there may be. What is open stays open. */
+  limit(max: number): void {
+    this.#max = max
+  }
+
+  /** The connection that a socket of HTTP is; undefined while there is no TLS session, and when it has ended. */
+  of(socket: Socket): OpenSocket | undefined {
+    return this.#of.get(socket)
+  }
+
+  /**
+   * Follows every connection of a server.
+   * @param admit says whether an address may hold one more; false when it was destroyed
+   */
+  watch(server: Server, { isTls, admit = () => true }: { isTls: boolean; admit?: (socket: Socket) => boolean }): void {
+    server.on('connection', (raw: Socket) => {
+      if (!raw.destroyed && admit(raw)) this.#take(raw, isTls)
+    })
+    server.on('secureConnection', (socket: Socket) => this.#secured(socket))
+    server.prependListener('request', (request, response) => this.#began(request, response))
+    // It is a request until its end: no other one comes on it.
+    server.prependListener('upgrade', ({ socket }: IncomingMessage) => {
+      const entry = this.#of.get(socket)
+      if (entry !== undefined) this.#enter(entry, 'request')
+    })
+    this.#setClock(this.#clocks.checkEveryMs)
+  }
+
+  /** @param isKnown whether it is known whose request it is: then its body has its time also while the gate drains */
+  knowsBy(isKnown: (response: ServerResponse) => boolean): void {
+    this.#isKnown = isKnown
+  }
+
+  /** Waits for nothing that has not begun: a connection without a request ends after `lingerMs`, a stranger's body too. */
+  letGo({ lingerMs }: { readonly lingerMs: Ms }): void {
+    this.#lingerMs = lingerMs
+    this.#setClock(LETTING_GO_MS)
+    this.#check()
+  }
+
+  /** Ends all of them at once. */
+  destroyAll(): void {
+    for (const state of STATES) for (const { raw } of this.#in[state]) raw.destroy()
+  }
+
+  /** Stops the clocks. */
+  close(): void {
+    if (this.#clock !== null) clearInterval(this.#clock)
+    this.#clock = null
+  }
+
+  #setClock(everyMs: Ms): void {
+    this.close()
+    this.#clock = setInterval(() => this.#check(), everyMs).unref()
+  }
+
+  #take(raw: Socket, isTls: boolean): void {
+    const key = isTls ? endsOf(raw) : ''
+    const state = isTls ? 'handshake' : 'head'
+    const address = raw.remoteAddress ?? ''
+    const entry: Entry = { raw, address, state, sinceMs: performance.now(), responses: new Set() }
+    if (this.size >= this.#max) {
+      const victim = this.#withoutRequest()
+      this.evicted++
+      this.#events.onFull?.(victim ?? entry)
+      if (victim === null) {
+        raw.destroy()
+        return
+      }
+      this.#end(victim)
+    }
+    this.#in[state].add(entry)
+    if (isTls) this.#shaking.set(key, entry)
+    else this.#of.set(raw, entry)
+    raw.once('close', () => {
+      this.#in[entry.state].delete(entry)
+      if (isTls && this.#shaking.get(key) === entry) this.#shaking.delete(key)
+    })
+  }
+
+  #secured(socket: Socket): void {
+    const key = endsOf(socket)
+    const entry = this.#shaking.get(key)
+    if (entry === undefined) return
+    this.#shaking.delete(key)
+    this.#of.set(socket, entry)
+    this.#enter(entry, 'head')
+  }
+
+  #began({ socket }: IncomingMessage, response: ServerResponse): void {
+    const entry = this.#of.get(socket)
+    if (entry === undefined) return
+    if (entry.responses.size === 0) this.#enter(entry, 'request')
+    entry.responses.add(response)
+    response.once('close', () => {
+      entry.responses.delete(response)
+      if (entry.responses.size === 0) this.#enter(entry, 'idle')
+    })
+  }
+
+  #enter(entry: Entry, state: SocketState): void {
+    // One that was ended here is in no set any more.
+    if (!this.#in[entry.state].delete(entry)) return
+    entry.state = state
+    entry.sinceMs = performance.now()
+    this.#in[state].add(entry)
+  }
+
+  /** The one that is longest without a request; those that never had one come first. */
+  #withoutRequest(): Entry | null {
+    const [shaking] = this.#in.handshake
+    const [silent] = this.#in.head
+    const [idle] = this.#in.idle
+    if (shaking === undefined || silent === undefined) return shaking ?? silent ?? idle ?? null
+    return shaking.sinceMs < silent.sinceMs ? shaking : silent
+  }
+
+  #end(entry: Entry): void {
+    this.#in[entry.state].delete(entry)
+    entry.raw.destroy()
+  }
+
+  #check(): void {
+    const { handshakeMs, headMs, idleMs, bodyMs } = this.#clocks
+    const mostMs = this.#lingerMs ?? Number.POSITIVE_INFINITY
+    const now = performance.now()
+    this.#checkState('handshake', now, Math.min(handshakeMs, mostMs))
+    this.#checkState('head', now, Math.min(headMs, mostMs))
+    this.#checkState('idle', now, Math.min(idleMs, mostMs))
+    // Before that Node does so, and answers with a 408.
+    if (this.#lingerMs === null) return
+    for (const entry of this.#in.request) {
+      const sending = [...entry.responses].filter(({ req }) => !req.complete)
+      if (sending.length === 0) continue
+      const ms = sending.every(this.#isKnown) ? bodyMs : Math.min(bodyMs, mostMs)
+      if (now - entry.sinceMs >= ms) this.#overdue(entry)
+    }
+  }
+
+  #checkState(state: SocketState, now: Ms, afterMs: Ms): void {
+    for (const entry of this.#in[state]) {
+      if (now - entry.sinceMs < afterMs) break
+      this.#overdue(entry)
+    }
+  }
+
+  #overdue(entry: Entry): void {
+    if (this.#lingerMs === null) this.#events.onOverdue?.(entry)
+    this.#end(entry)
+  }
+}
+
+/** A TLS session knows the connection that it is on by nothing else that is documented. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}

@@ -1,0 +1,82 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { type Serve, serveInOrder } from '../../src/accept/in-order.ts'
+import { stranger } from '../helpers/strangers.ts'
+
+async function serve(t: Test, listener: Serve) {
+  const server = createServer()
+  const ended: Socket[] = []
+  serveInOrder(server, listener, socket => ended.push(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port, ended }
+}
+
+const get = (path: number | string) => `GET /${path} HTTP/1.1\r\nHost: a\r\nX-Pad: ${'x'.repeat(400)}\r\n\r\n`
+const post = (path: number, body: string) =>
+  `POST /${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+
+t.test('500 requests that are sent at once run one after the other, and are answered in their order', async t => {
+  let [running, most] = [0, 0]
+  const { port } = await serve(t, ({ url }, response) => {
+    most = Math.max(most, ++running)
+    setImmediate(() => {
+      running--
+      response.end(`<${url}>`)
+    })
+  })
+  const { socket, text, closed } = await stranger(t, port)
+  const paths = Array.from({ length: 500 }, (_, number) => number)
+  socket.write(`${paths.map(get).join('')}${get('last').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}`)
+  await closed
+  t.equal(most, 1)
+  t.strictSame(
+    [...text().matchAll(/<\/(\w+)>/g)].map(([, path]) => path),
+    [...paths.map(String), 'last']
+  )
+})
+
+t.test('bodies wait with their requests', async t => {
+  const { port } = await serve(t, async (request, response) => {
+    let body = ''
+    for await (const piece of request) body += String(piece)
+    response.end(`<${body.length}>`)
+  })
+  const sizes = [10, 200_000, 7, 300_000]
+  const { socket, text } = await stranger(t, port)
+  socket.write(sizes.map((size, number) => post(number, 'x'.repeat(size))).join(''))
+  while (!text().includes('<300000>')) await once(socket, 'data')
+  t.strictSame(
+    [...text().matchAll(/<(\d+)>/g)].map(([, size]) => Number(size)),
+    sizes
+  )
+})
+
+t.test('a connection that asks for more than can wait ends, and what waited never begins', async t => {
+  const begun: [IncomingMessage, ServerResponse][] = []
+  const { port, ended } = await serve(t, (...both) => void begun.push(both))
+  const { closed, text } = await stranger(t, port, { bytes: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000) })
+  await closed
+  t.equal(begun.length, 1)
+  t.equal(ended.length, 1)
+  t.equal(text(), '')
+})
+
+t.test('behind the last answer of a connection nothing runs', async t => {
+  const begun: (string | undefined)[] = []
+  const { port } = await serve(t, ({ url }, response) => {
+    begun.push(url)
+    response.setHeader('connection', 'close')
+    response.end('last')
+  })
+  const { closed, text } = await stranger(t, port, { bytes: get(1) + get(2) })
+  await closed
+  t.strictSame(begun, ['/1'])
+  t.equal(text().split('HTTP/1.1').length, 2)
+})
