@@ -71,7 +71,7 @@ export default fp<AcceptPluginOptions>(
       const isAnswered = answerBrokenSocket(broken, code)
       if (code === null) return
       const exchange = isAnswered && response !== undefined ? exchanges.get(response) : undefined
-      if (exchange === undefined) onConnectionError(code, broken.open?.address ?? socket.remoteAddress ?? '')
+      if (exchange === undefined) onConnectionError(code, broken.open?.address ?? peerOf(socket))
       else answered.set(exchange, new GateError(code))
     })
     // Without a listener Node ends the connection without a word.
@@ -139,6 +139,11 @@ export default fp<AcceptPluginOptions>(
   },
   { name: 'tollgate-accept' }
 )
+
+/** A TLS socket that has been closed knows its peer no more; the TCP socket below it does, which nothing documented leads to. */
+function peerOf(socket: Socket & { readonly _parent?: Socket | null }): string {
+  return socket.remoteAddress ?? socket._parent?.remoteAddress ?? ''
+}
 
 function pathOf(request: FastifyRequest): string {
   const url = request.originalUrl
