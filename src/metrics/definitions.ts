@@ -194,7 +194,7 @@ export const METRICS = {
   tollgate_token_cache_misses_total: { ...counter, help: 'Tokens that were not remembered as good.', labels: [] },
   tollgate_token_cache_evictions_total: {
     ...counter,
-    help: 'Good tokens that were forgotten to make room: raise tokens.cache.max_entries when it grows.',
+    help: 'Good tokens that were forgotten to make room: raise tokens.cache.entries when it grows.',
     labels: []
   },
   tollgate_token_cache_entries: { ...gauge, help: 'Good tokens that are remembered now.', labels: [] },
