@@ -52,7 +52,7 @@ Commands:
 const SERVE_HELP = `Usage: tollgate serve --config FILE [--take-over]
 
 Runs the gate. The audit log goes where 'audit.to' says, messages for the operator to stderr as JSON lines.
-SIGHUP and a change of the file load it anew. SIGTERM or SIGINT drains and stops; a second one stops at once.
+SIGHUP and a change of the file load it anew; SIGHUP also opens a renamed audit log. SIGTERM or SIGINT drains and stops; a second one stops at once.
 
 Options:
   --config FILE   the configuration
