@@ -156,11 +156,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       reconsider: (exchange, error) => rulesOf(exchange).shaper.retreat(exchange, error),
       demand: deps.revoked,
       farewell: (exchange, error) => errorEvent(error, dialectOf(exchange.path)),
-      rulesOf: exchange => ({
-        judge: createJudge(rulesOf(exchange), exchange),
-        recheck: () => rulesOf(exchange).verifier.recheck(exchange.identity),
-        eventOf: sessionEvent
-      })
+      rulesOf: exchange => {
+        const hold = deps.bodies.open()
+        exchange.hold = hold
+        return {
+          judge: createJudge(rulesOf(exchange), exchange),
+          recheck: () => rulesOf(exchange).verifier.recheck(exchange.identity),
+          eventOf: sessionEvent,
+          holds: bytes => hold.set(bytes)
+        }
+      }
     })
     // Reached by methods that no route has; the rooms before have run, so the answer tells a stranger nothing.
     gated.setNotFoundHandler(() => {

@@ -9,7 +9,8 @@ import { dial } from './dial.ts'
 import { failureFrom, timeoutError } from './failures.ts'
 import { requestHeaders } from './headers.ts'
 import type { TargetOptions } from './options.ts'
-import { acceptSocket, bufferOf, CLOSE, part, pass } from './websocket.ts'
+import { UnfinishedMessage } from './unfinished.ts'
+import { acceptSocket, answerPing, bufferOf, CLOSE, part, pass } from './websocket.ts'
 
 /**
  * Judges a message of the caller.
@@ -25,6 +26,8 @@ export interface SessionRules {
   readonly recheck: () => void
   /** The event that tells a caller of an error. */
   readonly eventOf: (error: GateError) => string
+  /** Told what messages of the caller take of memory now. @returns false when it is too much */
+  readonly holds: (bytes: Bytes) => boolean
 }
 
 /** What a session needs of its surroundings. */
@@ -62,6 +65,7 @@ export class Session implements Placed {
   readonly #init: SessionInit
   readonly #engine: WebSocket
   #caller: WebSocket | null = null
+  readonly #unfinished = new UnfinishedMessage()
   #isDone = false
   #isAlive = true
   #watch: NodeJS.Timeout | null = null
@@ -125,6 +129,10 @@ export class Session implements Placed {
       upgrade: exchange.upgrade,
       maxMessageBytes,
       headers: [`x-request-id: ${exchange.id}`],
+      onBytes: piece => {
+        this.#unfinished.chunk(piece)
+        this.#account()
+      },
       onOpen: caller => {
         this.#caller = caller
         this.#join(caller)
@@ -141,6 +149,7 @@ export class Session implements Placed {
     const engine = this.#engine
     const { exchange, nowMs } = this.#init
     caller.on('message', (data, isBinary) => this.#hear(bufferOf(data), isBinary))
+    caller.on('ping', data => answerPing(caller, data))
     caller.on('pong', () => {
       this.#isAlive = true
     })
@@ -171,11 +180,20 @@ export class Session implements Placed {
     } catch (err) {
       const error = err instanceof GateError ? err : new GateError('TOLLGATE_INTERNAL', {}, { cause: err })
       // What no engine would know is answered as an engine would, and the session goes on.
-      if (error.code === 'TOLLGATE_INSPECT_EVENT') this.#caller.send(rules.eventOf(error))
-      else this.#fail(error)
+      // A caller who does not read such answers is not read either.
+      if (error.code === 'TOLLGATE_INSPECT_EVENT') {
+        pass(rules.eventOf(error), false, this.#caller, this.#caller)
+      } else this.#fail(error)
       return
     }
-    pass(judged, false, this.#caller, this.#engine)
+    pass(judged, false, this.#caller, this.#engine, () => this.#account())
+    this.#account()
+  }
+
+  /** Counts what of a message has come, and what waits for the engine. */
+  #account(): void {
+    if (this.#isDone || this.#init.rules.holds(this.#unfinished.heldBytes + this.#engine.bufferedAmount)) return
+    this.#fail(new GateError('TOLLGATE_INSPECT_OVERLOADED'))
   }
 
   #watchToken(): void {
@@ -273,5 +291,6 @@ export class Session implements Placed {
 
 function closeCodeOf({ code, row }: GateError): number {
   if (code === 'TOLLGATE_FORWARD_SHUTDOWN') return CLOSE.RESTART
+  if (code === 'TOLLGATE_INSPECT_OVERLOADED') return CLOSE.TRY_LATER
   return row.fault === 'client' ? CLOSE.POLICY : CLOSE.INTERNAL
 }

@@ -58,6 +58,11 @@ export class BodyHold implements Hold {
     return this.#bytes <= SHORT || this.#budget.heldBytes <= this.#budget.limitBytes
   }
 
+  /** Counts this many bytes in the place of what was counted before. @returns false when no more may be held */
+  set(bytes: Bytes): boolean {
+    return this.add(bytes - this.#bytes)
+  }
+
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true

@@ -5,6 +5,8 @@ import t, { type Test } from 'tap'
 import { type Certificate, makeCertificate } from '../helpers/certificate.ts'
 import { callRealtime } from '../helpers/realtime-caller.ts'
 import { type RealtimeEngine, startRealtimeEngine } from '../helpers/realtime-engine.ts'
+import { scrapeOf } from '../helpers/scrape.ts'
+import { until } from '../helpers/stores.ts'
 import { type World, world } from '../helpers/world.ts'
 
 const SCOPES = ['infer:multimodal', 'task:realtime']
@@ -465,4 +467,18 @@ t.test('a handshake behind a request that is not answered yet ends the connectio
   socket.write(post + handshake(token))
   await closed
   t.equal((await s.ask('/v1/models', { method: 'GET' })).status, 200, 'the gate is there')
+})
+
+t.test('a message that is not whole yet counts among the bodies, and not any more when it has gone on', async t => {
+  const s = await scene(t)
+  const caller = await s.call()
+  await caller.next()
+  const held = async () => (await scrapeOf(s)).value('tollgate_body_bytes') ?? 0
+  const pad = 'x'.repeat(1_900_000)
+  const text = JSON.stringify({ ...UPDATE, pad })
+  caller.socket.send(text.slice(0, -10), { fin: false })
+  await until(async () => (await held()) > 1_800_000)
+  caller.socket.send(text.slice(-10), { fin: true })
+  await s.speech.when(() => s.speech.heard.length === 1)
+  await until(async () => (await held()) === 0)
 })

@@ -16,7 +16,8 @@ async function scene(t: Test, options: { totalMs?: number } = {}) {
   const rules = {
     judge: (message: Buffer) => message,
     recheck: () => {},
-    eventOf: (error: GateError) => JSON.stringify({ type: 'error', code: error.code })
+    eventOf: (error: GateError) => JSON.stringify({ type: 'error', code: error.code }),
+    holds: (_bytes: number) => true
   }
   const broken: string[] = []
   const server = createServer()
@@ -131,4 +132,53 @@ t.test('a message of the engine that is too long ends the session, not the gate'
   for (const session of s.engine.sessions) session.send('x'.repeat(2_000))
   t.match(await caller.next(), { type: 'error' })
   t.equal(await caller.closed, 1011)
+})
+
+t.test('a message is counted from its first piece until it has gone on, in pieces of one byte, too', async t => {
+  const s = await scene(t)
+  const held: number[] = []
+  let wake = () => {}
+  s.rules.holds = bytes => {
+    held.push(bytes)
+    wake()
+    return true
+  }
+  const until = async (condition: () => boolean) => {
+    while (!condition()) {
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
+    }
+  }
+  const caller = await s.call()
+  await caller.next()
+  const text = JSON.stringify({ type: 'x', pad: 'y'.repeat(400) })
+  for (const byte of text) caller.socket.send(byte, { fin: false })
+  await until(() => Math.max(...held) > text.length * 100)
+  caller.socket.send('', { fin: true })
+  await s.engine.when(() => s.engine.heard.length === 1)
+  await until(() => held.at(-1) === 0)
+  t.equal(s.engine.heard[0]?.pad, 'y'.repeat(400))
+})
+
+t.test(
+  'a message for which there is no memory ends its session before it is whole, and says to come again',
+  async t => {
+    const s = await scene(t)
+    s.rules.holds = bytes => bytes < 700
+    const caller = await s.call()
+    await caller.next()
+    caller.socket.send('x'.repeat(900), { fin: false })
+    t.strictSame(await caller.next(), { type: 'error', code: 'TOLLGATE_INSPECT_OVERLOADED' })
+    t.equal(await caller.closed, 1013)
+    t.strictSame(s.engine.heard, [])
+  }
+)
+
+t.test('a message in thousands of frames is refused', async t => {
+  const s = await scene(t)
+  const caller = await s.call()
+  await caller.next()
+  for (let i = 0; i < 5_000; i++) caller.socket.send('', { fin: false })
+  t.equal(await caller.closed, 1008)
 })

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { acceptSocket, bufferOf, CLOSE, part, pass } from '../../src/forward/websocket.ts'
+import { acceptSocket, answerPing, bufferOf, CLOSE, part, pass } from '../../src/forward/websocket.ts'
 
 /** A server that accepts every WebSocket; resolves with both ends of one. */
 async function pair(t: Test, options: { protocol?: string } = {}) {
@@ -80,4 +80,50 @@ t.test('a side that does not read stops the other from being read, until it read
 t.test('messages come as one buffer, whatever the library gives', async t => {
   t.equal(String(bufferOf([Buffer.from('a'), Buffer.from('b')])), 'ab')
   t.equal(String(bufferOf(new Uint8Array([97]).buffer)), 'a')
+})
+
+t.test('who pings and does not read is answered no further than fits, and again when they read', async t => {
+  const { ours, theirs } = await pair(t)
+  let pings = 0
+  let most = 0
+  const all = new Promise<void>(resolve => {
+    ours.on('ping', data => {
+      answerPing(ours, data)
+      most = Math.max(most, ours.bufferedAmount)
+      if (++pings === 100_000) resolve()
+    })
+  })
+  theirs.pause()
+  for (let i = 0; i < 100_000; i++) theirs.ping(Buffer.alloc(120))
+  await all
+  t.ok(most < 512 * 1024, `${most} bytes wait`)
+  theirs.resume()
+  const last = new Promise(resolve => theirs.on('pong', data => String(data) === 'last' && resolve(null)))
+  while (ours.bufferedAmount > 0) await new Promise(resolve => setImmediate(resolve))
+  theirs.ping('last')
+  await last
+})
+
+t.test('who does not read the answers to what they say is not read either', async t => {
+  const { ours, theirs } = await pair(t)
+  let said = 0
+  const paused = new Promise<void>(resolve => {
+    ours.on('message', () => {
+      pass('x'.repeat(8_192), false, ours, ours)
+      said++
+      if (ours.isPaused) resolve()
+    })
+  })
+  let got = 0
+  theirs.on('message', () => got++)
+  theirs.pause()
+  const feed = setInterval(() => theirs.send('y'), 1)
+  const feedMore = setInterval(() => theirs.send('y'.repeat(60_000)), 1)
+  await paused
+  clearInterval(feed)
+  clearInterval(feedMore)
+  t.ok(ours.bufferedAmount < 1024 * 1024, 'little is kept')
+  theirs.resume()
+  while (got < said || ours.isPaused) await new Promise(resolve => theirs.once('message', resolve))
+  t.ok(got > 0)
 })
