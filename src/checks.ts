@@ -6,6 +6,8 @@ import type { SinkStatus } from './export/shipping.ts'
 import type { BodyBudget } from './inspect/body-budget.ts'
 import type { SharedStatus } from './limit/quota-store-shared.ts'
 import type { LineWriterStatus } from './line-writer.ts'
+import type { Pool } from './route/pool.ts'
+import type { Ms } from './time.ts'
 
 /** Keys that never came: nobody's token can be verified. */
 export function keysCheck(set: Pick<KeySet, 'status'>): Check {
@@ -39,4 +41,15 @@ export function limitsCheck(status: SharedStatus): Check {
 /** What is known stays in force, so that neither a faulty file nor a store that is away takes a gate out of service. */
 export function revocationsCheck(status: RevocationStatus): Check {
   return { name: 'revocations', ok: true, detail: { ...status } }
+}
+
+/** An outage of engines must not take every gate away at once. */
+export function poolCheck({ name, targets, queue }: Pick<Pool, 'name' | 'targets' | 'queue'>, nowMs: Ms): Check {
+  const seen = targets.map(({ target, health, pauses, teamsWithout }) => ({
+    target: target.origin,
+    state: health.stateAt(nowMs),
+    teamsWithout,
+    pausedForMs: Math.max(0, pauses.lastUntil(nowMs) - nowMs)
+  }))
+  return { name: `pool ${name}`, ok: true, detail: { waiting: queue.size, targets: seen } }
 }

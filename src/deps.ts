@@ -13,7 +13,7 @@ import { createPolicy } from './authorize/policy.ts'
 import { openBanning } from './banning.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
-import { keysCheck, limitsCheck, loadCheck, revocationsCheck, sinkCheck } from './checks.ts'
+import { keysCheck, limitsCheck, loadCheck, poolCheck, revocationsCheck, sinkCheck } from './checks.ts'
 import { endAll } from './closing.ts'
 import type { Config } from './config/load.ts'
 import { openConnections } from './connections.ts'
@@ -202,7 +202,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       if (known !== undefined) known.configure(options)
       else {
         const onWaited = metrics.timings.waited
-        pools.set(name, new Pool(options, { nowMs, random, learned: learner.learned, onWaited, log }))
+        const asks = { learned: learner.learned, onSuspected: prober.check }
+        pools.set(name, new Pool(options, { nowMs, random, ...asks, onWaited, log }))
       }
     }
   }
@@ -238,6 +239,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       ...authenticator.keySets.map(keysCheck),
       loadCheck(overload, bodies),
       revocationsCheck(revocations.status),
+      ...[...pools.values()].map(pool => poolCheck(pool, nowMs())),
       ...(shipping?.status() ?? []).map(sinkCheck),
       ...(limits.status === null ? [] : [limitsCheck(limits.status())])
     ],

@@ -35,10 +35,12 @@ export function createReader(
       families.of('tollgate_queue_depth').at(name, among).value = waiting
       for (const reason of REJECTIONS) families.of('tollgate_queue_rejections_total').expect(name, among, reason)
     }
-    for (const { target, inFlight, health } of targets) {
+    for (const { target, inFlight, health, pauses, teamsWithout } of targets) {
       const place = [name, target.origin] as const
       families.of('tollgate_upstream_healthy').at(...place).value = Number(health.stateAt(around.nowMs()) === 'up')
       families.of('tollgate_upstream_circuit_open').at(...place).value = Number(health.isEjected)
+      families.of('tollgate_upstream_circuit_open_teams').at(...place).value = teamsWithout
+      families.of('tollgate_upstream_paused').at(...place).value = Number(pauses.lastUntil(around.nowMs()) > 0)
       families.of('tollgate_upstream_active').at(...place).value = inFlight
       families.of('tollgate_upstream_pending').at(...place)
     }
@@ -193,6 +195,8 @@ const READ = [
   'tollgate_budget_used_ratio',
   'tollgate_upstream_healthy',
   'tollgate_upstream_circuit_open',
+  'tollgate_upstream_circuit_open_teams',
+  'tollgate_upstream_paused',
   'tollgate_upstream_active',
   'tollgate_upstream_pending',
   'tollgate_jwks_refresh_total',

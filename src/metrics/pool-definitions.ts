@@ -22,7 +22,7 @@ export const POOL_METRICS = {
     ...counter,
     help:
       'Calls that got no place: full (the queue), share (its team has as many waiting as it may), late (waited too long), ' +
-      'busy (every engine asked for a pause).',
+      'busy (several engines, and no other, asked for a pause of such calls).',
     labels: ['pool', 'class', 'reason']
   },
 
@@ -42,6 +42,16 @@ export const POOL_METRICS = {
   tollgate_upstream_circuit_open: {
     ...gauge,
     help: '1 while an engine is left out because calls failed.',
+    labels: ['pool', 'target']
+  },
+  tollgate_upstream_circuit_open_teams: {
+    ...gauge,
+    help: 'Teams for which alone an engine is left out, because their calls failed there and those of others did not.',
+    labels: ['pool', 'target']
+  },
+  tollgate_upstream_paused: {
+    ...gauge,
+    help: 'While an engine has asked for no more calls of some model and team (429 or 503 with Retry-After), 1.',
     labels: ['pool', 'target']
   },
   tollgate_upstream_active: { ...gauge, help: 'Calls of this gate at an engine now.', labels: ['pool', 'target'] },

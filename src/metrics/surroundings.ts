@@ -50,6 +50,9 @@ export interface TargetSeen {
   readonly target: { readonly origin: string }
   readonly inFlight: number
   readonly health: { stateAt(nowMs: Ms): 'up' | 'trial' | 'out'; readonly isEjected: boolean }
+  readonly pauses: { lastUntil(nowMs: Ms): Ms }
+  /** Teams for which alone it is left out. */
+  readonly teamsWithout: number
 }
 
 /** The keys of an issuer. */

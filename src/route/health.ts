@@ -10,21 +10,34 @@ export interface HealthOptions {
 
 /** So many calls in a row must fail before their headers, or break off. */
 const FAILURES = 3
+/** Of those, so many of one team count at most: what fails may be its prompt. */
+const OF_ONE_TEAM = 2
 const FIRST_EJECTION_MS: Ms = 10_000
 const MAX_EJECTION_MS: Ms = 300_000
 /** A trial that has not ended after so long does not keep others from trying. */
-const TRIAL_MS: Ms = 60_000
+const TRIAL_MS: Ms = 10_000
+
+/** A call that failed, as far as it is evidence. */
+export interface FailedCall {
+  /** Whose call it was, where what it asks for may be the reason; null where it cannot be: no connection came about. */
+  readonly team: string | null
+  /** It was the one call that tries a target that is out. */
+  readonly isTrial: boolean
+}
 
 /**
  * What is known of one target: by the calls that it got, by the probes that it answers, and by what it says of itself.
  *
- * Three failures in a row, before the headers or in the middle of answers, eject it for 10 s, doubled each time up to 300 s; then one call tries it.
+ * Three failures in a row, before the headers or in the middle of answers, eject it for 10 s, doubled each time up to 300 s; then
+ * one call tries it. Failures of one team alone never do, unless no connection came about.
  * Progress on its streams is as good as an answer: an engine that writes tokens is alive, whatever its probes say.
  * Arithmetic alone: the clock is the caller's, and so is the decision to eject, which hangs on the others of the pool.
  */
 export class Health {
   options: HealthOptions
   #failures = 0
+  /** Team → how many of those failures were of its calls. */
+  readonly #failuresOf = new Map<string, number>()
   #ejections = 0
   #isEjected = false
   #outSinceMs: Ms = 0
@@ -34,7 +47,6 @@ export class Health {
   #probesFailed = 0
   #probesPassed = 0
   #isDown = false
-  #busyUntilMs: Ms = 0
   #hasProgressed = false
 
   constructor(options: HealthOptions) {
@@ -46,11 +58,6 @@ export class Health {
     if (this.#isDown) return 'out'
     if (!this.#isEjected) return 'up'
     return nowMs < this.#outUntilMs || nowMs < this.#trialUntilMs ? 'out' : 'trial'
-  }
-
-  /** Until when it has asked to be left alone, or 0. */
-  busyUntil(nowMs: Ms): Ms {
-    return nowMs < this.#busyUntilMs ? this.#busyUntilMs : 0
   }
 
   /** True while failed calls keep it out, as opposed to probes. */
@@ -74,10 +81,16 @@ export class Health {
   }
 
   /** A call failed before its headers, or its answer broke off. @returns true when that is one too many */
-  failed(): boolean {
-    this.#failures++
+  failed({ team, isTrial }: FailedCall): boolean {
     // Calls that were there when it was put out tell nothing new; one that tries it does.
-    return this.#isEjected ? this.#trialUntilMs > 0 : this.#failures >= FAILURES
+    if (this.#isEjected && !isTrial) return false
+    if (this.#failures === 0) this.#failuresOf.clear()
+    if (this.#isEjected) this.endTrial()
+    if (team !== null && !this.#isNewOf(team)) return false
+    this.#failures++
+    // One trial is enough where it is not about one team, two of different teams otherwise.
+    const enough = this.#isEjected ? (team === null ? 1 : OF_ONE_TEAM) : FAILURES
+    return this.#failures >= enough
   }
 
   /** Puts it out, for longer each time. @returns for how long */
@@ -90,6 +103,7 @@ export class Health {
     this.#isEjected = true
     this.#outUntilMs = nowMs + forMs
     this.#trialUntilMs = 0
+    this.#failures = 0
     return forMs
   }
 
@@ -112,11 +126,6 @@ export class Health {
     this.#hasProgressed = true
   }
 
-  /** It asked to be left alone for a while. */
-  busy(nowMs: Ms, forMs: Ms): void {
-    this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs + forMs)
-  }
-
   /** A probe was answered, or was not. @returns what changed by it */
   probed(isWell: boolean, nowMs: Ms): 'down' | 'up' | null {
     const passed = isWell || this.#hasProgressed
@@ -134,5 +143,15 @@ export class Health {
     this.#isDown = false
     this.#backSinceMs = nowMs
     return 'up'
+  }
+
+  /** Counts a failure of a team. @returns false when it has as many as count; while one tries, one of each team does */
+  #isNewOf(team: string): boolean {
+    const most = this.#isEjected ? 1 : OF_ONE_TEAM
+    const count = this.#failuresOf.get(team) ?? 0
+    if (count >= most) return false
+    // Where it cannot be put out, failures go on.
+    if (this.#failuresOf.size < FAILURES) this.#failuresOf.set(team, count + 1)
+    return true
   }
 }

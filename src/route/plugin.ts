@@ -27,6 +27,7 @@ export default fp<RoutePluginOptions>(
         const pool = table.find(exchange.identity, exchange.call)
         const entered = pool.enter({
           ...table.partyOf(exchange.identity, request.headers[CLASS_HEADER]),
+          model: exchange.call.model,
           work: () => workOf(exchange),
           session: () => sessionKey(exchange.identity.team ?? '', request.headers['x-session-id'], exchange.content),
           onLeave: leave => reply.raw.once('close', leave)

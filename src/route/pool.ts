@@ -18,8 +18,17 @@ export interface PoolDeps {
   readonly learned: (pool: string) => readonly string[] | null
   /** Told how long each call waited for a place, however that ended. */
   readonly onWaited?: QueueDeps['onWaited']
+  /** Told of a target at which calls of one team fail: whether it is well must be asked of itself. */
+  readonly onSuspected?: ((state: TargetState, error: GateError) => void) | undefined
   readonly log: { warn(facts: object, message: string): void; info(facts: object, message: string): void }
 }
+
+/** Failures before a request is on a connection: nothing that a caller sends is their reason. */
+const CONNECTION_CODES: ReadonlySet<string> = new Set([
+  'TOLLGATE_FORWARD_UNREACHABLE',
+  'TOLLGATE_FORWARD_CONNECT',
+  'TOLLGATE_FORWARD_TLS'
+])
 
 /**
  * The engines of one pool: which of them takes a call, and how many calls they take together.
@@ -112,39 +121,81 @@ export class Pool implements LeasePool {
     if (this.queue.size > 0) this.queue.admit(entry => this.#place(entry))
   }
 
-  /** A call got no answer of a target: the third in a row puts it out, but never more than half of the pool. */
-  blame(state: TargetState, error: GateError): void {
-    const { health, target } = state
-    if (!health.failed()) return
-    const ejected = this.#targets.filter(other => other !== state && other.health.isEjected).length
-    if (!health.isEjected && ejected + 1 > Math.floor(this.#targets.length / 2)) return
-    const forMs = health.eject(this.#deps.nowMs())
-    const facts = { pool: this.name, target: target.origin, code: error.code, cause: error.detail.cause, forMs }
-    this.#deps.log.warn(facts, 'an engine is left out')
+  /**
+   * A call got no answer of a target. The third in a row puts it out, but never more than half of the pool: for all where no
+   * connection came about or several teams have met it, for one team where it is about what that team asks.
+   */
+  blame(state: TargetState, error: GateError, { team, isTrial }: { team: string; isTrial: boolean }): void {
+    const isConnection = CONNECTION_CODES.has(error.code)
+    if (!isConnection) this.#blameFor(team, state, error, isTrial)
+    if (state.health.failed({ team: isConnection ? null : team, isTrial })) this.#eject(state, error)
+  }
+
+  /** A target at which calls of one team failed has not answered as one that is well. */
+  confirm(state: TargetState, error: GateError): void {
+    if (!state.health.isEjected) this.#eject(state, error)
   }
 
   /** A call got an answer of a target. */
-  praise(state: TargetState): void {
+  praise(state: TargetState, entry: Entry): void {
+    const facts = { pool: this.name, target: state.target.origin }
+    state.pauses.end(entry)
+    if (state.clearFor(entry.team)) {
+      this.#deps.log.info({ ...facts, team: entry.team }, 'upstream restored for one team')
+      this.admit()
+    }
     if (!state.health.succeeded(this.#deps.nowMs())) return
-    this.#deps.log.info({ pool: this.name, target: state.target.origin }, 'an engine is back')
+    this.#deps.log.info(facts, 'an engine is back')
     this.admit()
   }
 
-  /** A target asked to be left alone. */
-  spare(state: TargetState, forMs: Ms): void {
-    state.health.busy(this.#deps.nowMs(), forMs)
+  /** A target has asked for no more calls for a while. */
+  pause(state: TargetState, { team, model }: Entry, { status, forMs }: { status: number; forMs: Ms }): void {
+    const pausedMs = state.pauses.add({ team, model }, this.#deps.nowMs(), forMs)
+    if (pausedMs === null) return
+    const facts = { pool: this.name, target: state.target.origin, team, model, status, forMs: pausedMs }
+    this.#deps.log.info(facts, 'upstream asked for a pause')
+  }
+
+  #blameFor(team: string, state: TargetState, error: GateError, isTrial: boolean): void {
+    const health = state.suspectFor(team)
+    if (!health.failed({ team: null, isTrial: isTrial && health.isEjected })) return
+    this.#deps.onSuspected?.(state, error)
+    if (!this.#mayLeaveOut(state, other => other.health.isEjected || other.healthOf(team)?.isEjected === true)) return
+    const forMs = health.eject(this.#deps.nowMs())
+    this.#deps.log.info({ ...this.#facts(state, error), team, forMs }, 'upstream avoided for one team')
+  }
+
+  #eject(state: TargetState, error: GateError): void {
+    if (!state.health.isEjected && !this.#mayLeaveOut(state, other => other.health.isEjected)) return
+    const forMs = state.health.eject(this.#deps.nowMs())
+    this.#deps.log.warn({ ...this.#facts(state, error), forMs }, 'an engine is left out')
+  }
+
+  /** No more than half of the pool is left out. */
+  #mayLeaveOut(state: TargetState, isOut: (other: TargetState) => boolean): boolean {
+    const out = this.#targets.filter(other => other !== state && isOut(other)).length
+    return out + 1 <= Math.floor(this.#targets.length / 2)
+  }
+
+  #facts({ target }: TargetState, { code, detail }: GateError) {
+    return { pool: this.name, target: target.origin, code, cause: detail.cause }
   }
 
   #place(entry: Entry): Lease | null {
     const state = this.#choose(entry, null)
     if (state === null) return null
-    this.budget.earn()
+    this.budget.earn(entry.team)
     return new PoolLease(this, state, { entry, ticket: this.queue.begin(entry) })
   }
 
   /**
+   * One that is up, else one that has asked for a pause, else one that is out: a limit is told by the engine itself, and by the
+   * gate only when several engines have told it to calls of the same model and team.
+   *
    * @param tried targets that do not count, for a call that has a place in the pool already
    * @returns null when there is no room
+   * @throws TOLLGATE_ROUTE_BUSY
    */
   #choose(entry: Entry, tried: ReadonlySet<TargetState> | null): TargetState | null {
     const nowMs = this.#deps.nowMs()
@@ -152,31 +203,35 @@ export class Pool implements LeasePool {
     let count = 0
     let trial: TargetState | null = null
     let leastRecent: TargetState | null = null
-    let busyUntilMs = Number.POSITIVE_INFINITY
+    let paused: TargetState | null = null
+    let pausedUntilMs = Number.POSITIVE_INFINITY
+    let pauses = 0
     let inFlight = 0
     for (const state of this.#targets) {
       inFlight += state.inFlight
       if (state.inFlight >= state.maxInflight || tried?.has(state)) continue
-      const { health } = state
-      const busy = health.busyUntil(nowMs)
-      if (busy > 0) {
-        busyUntilMs = Math.min(busyUntilMs, busy)
-        continue
-      }
-      const is = health.stateAt(nowMs)
-      if (is === 'up') up[count++] = state
+      const is = state.stateFor(entry.team, nowMs)
+      const untilMs = is === 'out' ? 0 : state.pauses.until(entry, nowMs)
+      if (untilMs > 0) {
+        pauses++
+        if (untilMs < pausedUntilMs) {
+          pausedUntilMs = untilMs
+          paused = state
+        }
+      } else if (is === 'up') up[count++] = state
       else if (is === 'trial') trial ??= state
-      else if (leastRecent === null || health.outSinceMs < leastRecent.health.outSinceMs) leastRecent = state
+      else if (leastRecent === null || state.outSinceFor(entry.team) < leastRecent.outSinceFor(entry.team))
+        leastRecent = state
     }
     up.length = count
     if (tried === null && inFlight >= this.#options.maxInflight) return null
     if (trial !== null) {
-      trial.health.beginTrial(nowMs)
+      trial.beginTrial(entry.team, nowMs)
       return trial
     }
     if (up.length > 0) return this.#balance(up, entry)
-    if (leastRecent !== null || tried !== null || busyUntilMs === Number.POSITIVE_INFINITY) return leastRecent
-    const retryAfterSec = Math.ceil((busyUntilMs - nowMs) / 1000)
+    if (pauses < 2 || leastRecent !== null || tried !== null) return paused ?? leastRecent
+    const retryAfterSec = Math.ceil((pausedUntilMs - nowMs) / 1000)
     throw new GateError('TOLLGATE_ROUTE_BUSY', { pool: this.name, class: entry.class }, { retryAfterSec })
   }
 

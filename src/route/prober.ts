@@ -30,8 +30,17 @@ export interface ProberInit {
 export interface Prober {
   /** Follows a configuration: new targets are asked from now on, those that are gone no more. */
   follow(pools: Iterable<Pool>): void
+  /**
+   * Asks a target once more, at once, because calls of one team fail there: only the engine itself can say whether that is
+   * about them. One that does not answer well is told to its pool (`Pool.confirm`).
+   * @param error of the last of those calls
+   */
+  check(state: TargetState, error: GateError): void
   close(): void
 }
+
+/** Calls that fail have a target asked no more often than this. */
+const CHECK_EVERY_MS: Ms = 1_000
 
 /** Makes a prober; it asks nobody before `follow`. */
 export function createProber(init: ProberInit): Prober {
@@ -51,6 +60,9 @@ export function createProber(init: ProberInit): Prober {
         round.begin()
       }
     },
+    check(state, error) {
+      void rounds.get(state)?.check(error)
+    },
     close() {
       for (const round of rounds.values()) round.close()
       rounds.clear()
@@ -65,6 +77,7 @@ class Round {
   #clock: NodeJS.Timeout | null = null
   #isClosed = false
   #isKeyRefused = false
+  #checkedAtMs: Ms = Number.NEGATIVE_INFINITY
 
   constructor(pool: Pool, state: TargetState, init: ProberInit) {
     this.pool = pool
@@ -80,6 +93,26 @@ class Round {
   close(): void {
     this.#isClosed = true
     if (this.#clock !== null) clearTimeout(this.#clock)
+  }
+
+  async check(error: GateError): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - this.#checkedAtMs < CHECK_EVERY_MS) return
+    this.#checkedAtMs = nowMs
+    const isWell = await this.#isWell(SIGNALS[this.#state.target.engine].health)
+    const isRefused = error.detail.cause === 401 || error.detail.cause === 403
+    const refuses = isWell === true && isRefused && (await this.#refusesKey())
+    if (!this.#isClosed && (isWell === false || refuses)) this.pool.confirm(this.#state, error)
+  }
+
+  /** Whether the engine refuses the key of its pool for what everybody may ask; probes need none at most engines. */
+  async #refusesKey(): Promise<boolean> {
+    try {
+      const { status } = await this.#init.ask(this.#state.target, '/v1/models')
+      return status === 401 || status === 403
+    } catch {
+      return false
+    }
   }
 
   #askIn(ms: Ms): void {

@@ -35,6 +35,7 @@ export const ANYBODY = {
   team: 'red',
   weight: 1,
   class: 'default',
+  model: 'm',
   work: () => WORK,
   session: () => null,
   onLeave: () => {}

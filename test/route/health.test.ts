@@ -2,26 +2,30 @@ import t from 'tap'
 import { Health } from '../../src/route/health.ts'
 
 const health = () => new Health({ fall: 3, rise: 2 })
+/** No connection came about: nobody's call is the reason. */
+const ANYONE = { team: null, isTrial: false }
+const TRIAL = { team: null, isTrial: true }
+const of = (team: string, isTrial = false) => ({ team, isTrial })
 const SEC = 1_000
 
 t.test('the third failure in a row is one too many; an answer or progress between them starts anew', async t => {
   const h = health()
-  t.strictSame([h.failed(), h.failed(), h.failed()], [false, false, true])
+  t.strictSame([h.failed(ANYONE), h.failed(ANYONE), h.failed(ANYONE)], [false, false, true])
   const answered = health()
-  answered.failed()
-  answered.failed()
+  answered.failed(ANYONE)
+  answered.failed(ANYONE)
   t.notOk(answered.succeeded(0), 'which was not out')
-  t.strictSame([answered.failed(), answered.failed()], [false, false])
+  t.strictSame([answered.failed(ANYONE), answered.failed(ANYONE)], [false, false])
   answered.progressed()
-  t.notOk(answered.failed())
+  t.notOk(answered.failed(ANYONE))
 })
 
 t.test('calls that fail together put it out once, for as long as three do', async t => {
   const h = health()
-  for (let i = 0; i < 8; i++) if (h.failed()) h.eject(0)
+  for (let i = 0; i < 8; i++) if (h.failed(ANYONE)) h.eject(0)
   t.equal(h.stateAt(10 * SEC), 'trial')
   h.beginTrial(10 * SEC)
-  t.ok(h.failed(), 'one that tries it counts')
+  t.ok(h.failed(TRIAL), 'one that tries it counts')
 })
 
 t.test('out for 10 s, doubled each time up to 300 s; then one call at a time may try it', async t => {
@@ -34,7 +38,7 @@ t.test('out for 10 s, doubled each time up to 300 s; then one call at a time may
     t.equal(h.stateAt(now), 'trial')
     h.beginTrial(now)
     t.equal(h.stateAt(now), 'out', 'for everybody else')
-    t.ok(h.failed(), 'one failure of a trial is enough')
+    t.ok(h.failed(TRIAL), 'one failure of a trial is enough')
   }
   h.eject(now)
   now += 300 * SEC
@@ -42,7 +46,7 @@ t.test('out for 10 s, doubled each time up to 300 s; then one call at a time may
   h.endTrial()
   t.equal(h.stateAt(now), 'trial', 'a caller who left has proved nothing')
   h.beginTrial(now)
-  t.equal(h.stateAt(now + 60 * SEC), 'trial', 'and one that takes for ever does not keep the others')
+  t.equal(h.stateAt(now + 10 * SEC), 'trial', 'and one that takes for ever does not keep the others')
   t.ok(h.succeeded(now))
   t.equal(h.stateAt(now), 'up')
 })
@@ -79,10 +83,28 @@ t.test('an answer to a call brings back what probes had put out', async t => {
   t.equal(h.stateAt(3), 'up')
 })
 
-t.test('one that asked to be left alone is, for as long as it said', async t => {
+t.test('failures of one team are not enough, however many; one of another team beside them is', async t => {
   const h = health()
-  h.busy(0, 2 * SEC)
-  h.busy(0, 1 * SEC)
-  t.equal(h.busyUntil(1_999), 2 * SEC)
-  t.equal(h.busyUntil(2_000), 0)
+  for (let i = 0; i < 100; i++) t.notOk(h.failed(of('red')))
+  t.ok(h.failed(of('blue')))
+  const mixed = health()
+  t.strictSame([mixed.failed(of('red')), mixed.failed(ANYONE), mixed.failed(of('red'))], [false, false, true])
+  const answered = health()
+  answered.failed(of('red'))
+  answered.failed(of('red'))
+  answered.progressed()
+  t.notOk(answered.failed(of('blue')))
+})
+
+t.test('one team cannot keep a target out by trying it, and the next may try at once', async t => {
+  const h = health()
+  h.eject(0)
+  for (let i = 0; i < 5; i++) {
+    t.equal(h.stateAt(10 * SEC), 'trial')
+    h.beginTrial(10 * SEC)
+    t.notOk(h.failed(of('red', true)))
+  }
+  h.beginTrial(10 * SEC)
+  t.ok(h.failed(of('blue', true)), 'two teams can')
+  t.equal(h.eject(10 * SEC), 20 * SEC)
 })

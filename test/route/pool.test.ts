@@ -4,6 +4,7 @@ import type { Lease } from '../../src/exchange.ts'
 import { ANYBODY, poolOf, poolOptions } from '../helpers/pools.ts'
 
 const FAILED = new GateError('TOLLGATE_FORWARD_UNREACHABLE', { cause: 'ECONNREFUSED' })
+const RED = { team: 'red', isTrial: false }
 const now = (lease: Lease | Promise<Lease>): Lease => {
   if (lease instanceof Promise) throw new Error('it waits')
   return lease
@@ -54,7 +55,7 @@ t.test('three failures in a row leave a target out, but never more than half of 
   const pool = poolOf(poolOptions('p', ['http://a', 'http://b', 'http://c']), { log: { warn, info() {} } })
   const fail = (origin: string) => {
     const state = pool.targets.find(({ target }) => target.origin === origin)
-    if (state !== undefined) for (let i = 0; i < 3; i++) pool.blame(state, FAILED)
+    if (state !== undefined) for (let i = 0; i < 3; i++) pool.blame(state, FAILED, RED)
   }
   fail('http://a')
   t.match(log, [{ pool: 'p', target: 'http://a', code: 'TOLLGATE_FORWARD_UNREACHABLE', forMs: 10_000 }])
@@ -64,7 +65,7 @@ t.test('three failures in a row leave a target out, but never more than half of 
   const alone = poolOf(poolOptions('p', ['http://a']))
   for (let i = 0; i < 9; i++) {
     const [state] = alone.targets
-    if (state !== undefined) alone.blame(state, FAILED)
+    if (state !== undefined) alone.blame(state, FAILED, RED)
   }
   t.equal(now(alone.enter(ANYBODY)).target.origin, 'http://a')
 })
@@ -74,7 +75,7 @@ t.test('after its time one call tries it; its answer brings it back, its failure
   const pool = poolOf(poolOptions('p', ['http://a', 'http://b']), { nowMs: () => nowMs })
   const [a] = pool.targets
   if (a === undefined) throw new Error('no target')
-  for (let i = 0; i < 3; i++) pool.blame(a, FAILED)
+  for (let i = 0; i < 3; i++) pool.blame(a, FAILED, RED)
   nowMs = 10_000
   const trial = now(pool.enter(ANYBODY))
   t.equal(trial.target.origin, 'http://a')
@@ -114,6 +115,75 @@ t.test('an engine that asks for a pause gets it; when all do, the caller is told
   nowMs = 7_000
   t.equal(now(pool.enter(ANYBODY)).target.origin, other.target.origin)
 })
+
+t.test(
+  'a pause that one call was told of is none of other teams and models, and never stops a pool of one',
+  async t => {
+    const pool = poolOf(poolOptions('p', ['http://a', 'http://b']))
+    for (let i = 0; i < 2; i++) now(pool.enter(ANYBODY)).answered(429, 60)
+    t.throws(() => pool.enter(ANYBODY), { code: 'TOLLGATE_ROUTE_BUSY' })
+    for (const other of [
+      { ...ANYBODY, team: 'blue' },
+      { ...ANYBODY, model: 'n' }
+    ]) {
+      t.equal(new Set([now(pool.enter(other)), now(pool.enter(other))].map(({ target }) => target.origin)).size, 2)
+    }
+    const alone = poolOf(poolOptions('p', ['http://a']))
+    now(alone.enter(ANYBODY)).answered(429, 60)
+    t.equal(now(alone.enter(ANYBODY)).target.origin, 'http://a', 'its engine says itself whether it still is')
+  }
+)
+
+t.test('one that has asked for a pause is tried before one that is dead', async t => {
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b']))
+  const [a, b] = pool.targets
+  for (let i = 0; i < 3; i++) b?.health.probed(false, 0)
+  if (a !== undefined) pool.pause(a, ANYBODY, { status: 429, forMs: 60_000 })
+  t.equal(now(pool.enter(ANYBODY)).target.origin, 'http://a')
+})
+
+t.test('failures of one team leave a target out for that team, and for nobody else', async t => {
+  let nowMs = 0
+  const log: object[] = []
+  const suspected: string[] = []
+  const note = (facts: object, message: string) => log.push({ ...facts, message })
+  const pool = poolOf(poolOptions('p', ['http://a', 'http://b', 'http://c', 'http://d']), {
+    nowMs: () => nowMs,
+    onSuspected: ({ target }) => suspected.push(target.origin),
+    log: { warn: note, info: note }
+  })
+  const enter = (team: string) => now(pool.enter({ ...ANYBODY, team }))
+  for (let i = 0; i < 40; i++) enter('red').answered(500, null)
+  t.ok(pool.targets.every(({ health }) => health.stateAt(nowMs) === 'up'))
+  const seen = new Set(Array.from({ length: 40 }, () => enter('blue').target.origin))
+  t.equal(seen.size, 4)
+  const own = pool.targets.filter(state => state.stateFor('red', nowMs) === 'out')
+  t.equal(own.length, 2, 'half of the pool at most')
+  t.ok(
+    own.every(({ target }) => suspected.includes(target.origin)),
+    'each is asked whether it is well'
+  )
+  t.match(log[0], { message: 'upstream avoided for one team', pool: 'p', team: 'red', cause: 500, forMs: 10_000 })
+  nowMs = 10_000
+  const trial = enter('red')
+  t.equal(trial.target.origin, own[0]?.target.origin)
+  trial.answered(200, null)
+  t.equal(own[0]?.stateFor('red', nowMs), 'up')
+})
+
+t.test(
+  'a target that is not well when it is asked is left out for all, and so is one that two teams find broken',
+  async t => {
+    const pool = poolOf(poolOptions('p', ['http://a', 'http://b', 'http://c', 'http://d']))
+    const [a, b] = pool.targets
+    if (a === undefined || b === undefined) throw new Error('no target')
+    const broken = new GateError('TOLLGATE_FORWARD_RESET', { wasSent: true })
+    pool.confirm(a, broken)
+    t.ok(a.health.isEjected)
+    for (const team of ['red', 'red', 'red', 'blue']) pool.blame(b, broken, { team, isTrial: false })
+    t.ok(b.health.isEjected)
+  }
+)
 
 t.test('a reload keeps what is known of a target, and changes what it may take', async t => {
   const pool = poolOf(poolOptions('p', ['http://a', 'http://b'], { maxInflight: 1 }))

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Engine } from '../../src/engines/table.ts'
+import { GateError } from '../../src/errors.ts'
 import { createProber, type ProbeAnswer } from '../../src/route/prober.ts'
 import type { Ms } from '../../src/time.ts'
 import { ANYBODY, poolOf, poolOptions } from '../helpers/pools.ts'
@@ -9,14 +10,15 @@ function scene(
   t: Test,
   engine: Engine,
   answers: (origin: string, path: string) => ProbeAnswer | Error,
-  origins = ['http://a', 'http://b']
+  origins = ['http://a', 'http://b'],
+  everyMs = 1
 ) {
   const log: string[] = []
   const asked: string[] = []
   const took: Ms[] = []
   let wake = () => {}
   const note = (_facts: object, message: string) => log.push(message)
-  const pool = poolOf(poolOptions('p', origins, { engine, health: { everyMs: 1, fall: 2, rise: 2 } }), {
+  const pool = poolOf(poolOptions('p', origins, { engine, health: { everyMs, fall: 2, rise: 2 } }), {
     log: { warn: note, info: note }
   })
   const prober = createProber({
@@ -132,4 +134,37 @@ t.test('how long engines took is told of every answer about their health, and of
   const answered = s.asked.filter(url => url === 'http://a/ping').length
   t.ok(s.took.length === answered || s.took.length === answered - 1, `${s.took.length} of ${answered}`)
   t.ok(s.took.every(ms => ms >= 0))
+})
+
+t.test('a target at which calls fail is asked at once, and left out for all when it does not answer well', async t => {
+  const failed = new GateError('TOLLGATE_FORWARD_FAILED', { cause: 500 })
+  const s = scene(
+    t,
+    'swift',
+    origin => (origin === 'http://a' ? new Error('refused') : ok()),
+    ['http://a', 'http://b'],
+    60_000
+  )
+  const [a, b] = s.pool.targets
+  if (a === undefined || b === undefined) throw new Error('no target')
+  s.prober.check(b, failed)
+  s.prober.check(a, failed)
+  s.prober.check(a, failed)
+  await s.until(() => a.health.isEjected)
+  t.notOk(b.health.isEjected)
+  const times = s.asked.filter(path => path.startsWith('http://a')).length
+  t.ok(times <= 2, 'once besides its usual time, whatever fails meanwhile')
+})
+
+t.test('an engine that refuses calls with the key of its pool is asked what needs the key', async t => {
+  const refused = new GateError('TOLLGATE_FORWARD_FAILED', { cause: 403 })
+  const answers = (origin: string, path: string) =>
+    origin === 'http://a' && path === '/v1/models' ? { status: 401, body: '' } : ok()
+  const s = scene(t, 'vllm', answers, ['http://a', 'http://b', 'http://c', 'http://d'], 60_000)
+  const [a, b] = s.pool.targets
+  if (a === undefined || b === undefined) throw new Error('no target')
+  s.prober.check(b, refused)
+  s.prober.check(a, refused)
+  await s.until(() => a.health.isEjected)
+  t.notOk(b.health.isEjected, 'what one caller was refused is none of it')
 })
