@@ -53,6 +53,8 @@ export interface AppDeps {
   /** What is let in while the gate itself has too much to do. */
   readonly overload: OverloadGuard
   readonly bodies: BodyBudget
+  /** Completes what a call has used, where its engine has not told. */
+  readonly complete: SettleStep
   /** The ledger; null without one. */
   readonly charger: Charger | null
   /** Why a call of somebody who was revoked must not go on, or null. */
@@ -96,6 +98,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     // The way out, in order, once per request, however it ended.
     settle: [
       measure,
+      // Before whatever charges, writes down or counts.
+      function complete(exchange) {
+        deps.complete(exchange)
+      },
       function charge(exchange) {
         charger?.charge(exchange, configOf(exchange))
       },

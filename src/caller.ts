@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Ms, Sec } from './time.ts'
 
 /** Whose address the request came from, written by `identify`. */
@@ -80,4 +81,11 @@ export interface Issue {
   readonly iss: string | null
   readonly iatSec: Sec | null
   readonly expSec: Sec | null
+}
+
+/** The socket of a caller who asks to go on as a WebSocket. */
+export interface Upgrade {
+  readonly socket: Duplex
+  /** What came behind the head of the request. */
+  readonly head: Buffer
 }

@@ -24,6 +24,7 @@ import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
 import { Limiter } from './limit/limiter.ts'
 import { openLimits } from './limit/limits.ts'
+import { createCompletion } from './meter/completion.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { openMint } from './minting.ts'
 import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
@@ -224,6 +225,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       connectionErrors: connections.errors,
       overload,
       bodies,
+      complete: createCompletion({ ratios: limits.ratios, ...metrics.ledger }),
       charger: book?.charger ?? null,
       revoked: errorOf(identity => revocations.revokedBy(identity)),
       teller,

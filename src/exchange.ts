@@ -1,14 +1,15 @@
-import type { Duplex } from 'node:stream'
-import type { Client, Identity, Issue } from './caller.ts'
+import type { Client, Identity, Issue, Upgrade } from './caller.ts'
 import type { CallKind } from './engines/operations.ts'
 import type { Engine } from './engines/table.ts'
 import { GateError } from './errors.ts'
 import type { Ms } from './time.ts'
+import type { CallSize } from './tokens/call-size.ts'
+import { EngineTime } from './tokens/engine-time.ts'
 import type { Bytes } from './units.ts'
 import type { Reporting, Tap, Usage } from './usage.ts'
 
-export type { Ban, ClaimedLimits, Client, Identity, Issue, Operator } from './caller.ts'
-export type { Reporting, Tap, Usage } from './usage.ts'
+export type { Ban, ClaimedLimits, Client, Identity, Issue, Operator, Upgrade } from './caller.ts'
+export type { GuessedNumber, Reporting, Tap, Usage } from './usage.ts'
 
 /**
  * The wire dialect of a path, which decides the shape of errors. `responses` is OpenAI's with named events, `oauth` that of
@@ -40,13 +41,6 @@ export interface Span {
   readonly nameAt: number
   readonly start: number
   readonly end: number
-}
-
-/** The socket of a caller who asks to go on as a WebSocket. */
-export interface Upgrade {
-  readonly socket: Duplex
-  /** What came behind the head of the request. */
-  readonly head: Buffer
 }
 
 /** A JSON body that has been read: its bytes as they came, where each member stands in them, and what they say. */
@@ -88,12 +82,11 @@ export interface Target {
   readonly origin: string
 }
 
-/**
- * A call's place in a pool, from `route` to the way out: what `forward` tells of the target, and where it asks for
- * another one.
- */
+/** A call's place in a pool, from `route` to its end: what `forward` tells of the target, and where it asks for another. */
 export interface Lease {
   readonly target: Target
+  /** Whether the target lets calls wait, by what it has said of its work last; null where it says nothing. */
+  readonly isEngineFull: boolean | null
   /** The target answered with this status, before its first byte. @param retryAfterSec for how long it wants no more */
   answered(status: number, retryAfterSec: number | null): void
   /** A piece of the answer came. */
@@ -187,10 +180,23 @@ export class Exchange {
   reporting: Reporting | null = null
   /** Placed by `meter` before the call goes out; null where nothing is read. */
   tap: Tap | null = null
-  /** What the call has used, written on the way out; null where nothing is read. */
+  /** What it asks an engine to read and to write, written by `inspect`; null for calls without a body. */
+  size: CallSize | null = null
+  /** How long an engine has worked on it, written by `forward`. */
+  readonly engineTime = new EngineTime()
+  /**
+   * What the call has used, written by the first finalizers. Complete for every call that an engine took and that reads or
+   * generates text: what the engine has not told is estimated. Null where no engine took it.
+   */
   usage: Usage | null = null
+  /** The pool has `usage: off`: what limits and queue go by is for no log, no ledger and no metric. */
+  isUsageOff = false
+  /** The part of it that the engine itself has told, written likewise; null where nothing is read. */
+  reported: Usage | null = null
   /** Bytes of the text that a model has made, written on the way out; null where they were not counted. */
   contentBytes: Bytes | null = null
+  /** Events that brought a token of the model but no text, written likewise. */
+  bareEvents = 0
   /** Number of the call in the ledger, from `charge` on; null for one that goes to no engine or is not written down. */
   opened: number | 'lost' | null = null
   /** Events of the answer that could not be read, written on the way out. */

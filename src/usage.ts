@@ -20,8 +20,8 @@ export interface Reporting {
  * What a call has used. null is what nobody has said; 0 is what somebody has said.
  *
  * `engine_final`: the engine's own numbers for the whole call. `engine_partial`: the engine's own numbers up to where the
- * caller left or the engine broke. `estimated`: where the engine has said nothing, the gate has guessed. `none`: the engine
- * has said nothing.
+ * caller left or the engine broke. `estimated`: input or output is a guess of the gateway, in whole or in part. `none`: the
+ * engine has said nothing.
  */
 export interface Usage {
   readonly source: 'engine_final' | 'engine_partial' | 'estimated' | 'none'
@@ -34,7 +34,12 @@ export interface Usage {
   /** The part of the output that was reasoning. */
   readonly reasoningTokens: number | null
   readonly audioSeconds: number | null
+  /** The numbers among them that the gateway has guessed; nothing where there are none. */
+  readonly guessed?: readonly GuessedNumber[]
 }
+
+/** A number of a usage that may be a guess, as the ledger calls it. */
+export type GuessedNumber = 'input' | 'cached_input' | 'output'
 
 /** What sees an engine's answer on its way to the caller, and gives back what the caller shall see. Placed by `meter`. */
 export interface Tap {
@@ -48,6 +53,8 @@ export interface Tap {
   usage(): Usage
   /** Bytes of the text that a model has made, as it stands in the answer; null where they were not counted. */
   readonly contentBytes: Bytes | null
+  /** Events that brought a token of the model, but no text. */
+  readonly bareEvents: number
   /** Events that could not be read, and went on as they were. */
   readonly unread: number
 }

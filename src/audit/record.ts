@@ -15,6 +15,7 @@ export function auditRecord(exchange: Exchange): AuditRecord {
   const { issue } = exchange
   const endedAtMs = exchange.endedAtMs ?? exchange.startedAtMs
   const failure = exchange.failure
+  const usage = exchange.isUsageOff ? null : exchange.usage
   return {
     '@timestamp': new Date(endedAtMs).toISOString(),
     'event.dataset': 'tollgate.audit',
@@ -42,9 +43,9 @@ export function auditRecord(exchange: Exchange): AuditRecord {
     'tollgate.token.client': issue?.clientId ?? null,
     'gen_ai.operation.name': call?.operation ?? null,
     'gen_ai.request.model': call?.model == null ? null : cut(call.model, 256),
-    'gen_ai.usage.input_tokens': exchange.usage?.inputTokens ?? null,
-    'gen_ai.usage.output_tokens': exchange.usage?.outputTokens ?? null,
-    'tollgate.usage.source': exchange.usage?.source ?? null,
+    'gen_ai.usage.input_tokens': usage?.inputTokens ?? null,
+    'gen_ai.usage.output_tokens': usage?.outputTokens ?? null,
+    'tollgate.usage.source': usage?.source ?? null,
     'tollgate.removed': exchange.removed.length === 0 ? null : cut(exchange.removed.join(','), 512),
     'tollgate.limit': typeof failure?.detail.policy === 'string' ? failure.detail.policy : null,
     'tollgate.limit.shadow': exchange.shadowed.length === 0 ? null : exchange.shadowed.join(','),

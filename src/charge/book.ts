@@ -2,7 +2,6 @@ import { statfs } from 'node:fs/promises'
 import type { Ms, NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
 import { type Charger, createCharger } from './charger.ts'
-import { type EstimateEvents, Estimator } from './estimate.ts'
 import { openLedger } from './open.ts'
 import type { ChargeOptions } from './options.ts'
 import { recoverBoots } from './recover.ts'
@@ -27,7 +26,7 @@ export interface OpenBook {
 }
 
 /** Who counts what befalls it. */
-export interface BookEvents extends EstimateEvents {
+export interface BookEvents {
   /** @param ms how long the first of a group of lines has waited until the kernel had them */
   onWritten(ms: Ms): void
 }
@@ -75,7 +74,7 @@ export function openBook(
     )
   }
   return {
-    charger: createCharger({ ledger, estimator: new Estimator(options, events), onFailure }),
+    charger: createCharger({ ...options, ledger }),
     get stats() {
       return { ...ledger.stats, diskFreeBytes }
     },

@@ -44,11 +44,12 @@ export const MeteringSchemaParts = {
   on_abort: Type.Enum(['estimate', 'last_reported'], {
     default: 'estimate',
     description:
-      "For calls that ended early, where the engine has reported nothing: `estimate` guesses from the bytes of the answer; `last_reported` keeps to the engine's numbers."
+      "What the ledger has of calls that ended early, where the engine has not reported all: `estimate` adds the gateway's estimate; `last_reported` keeps to the engine's numbers. Limits and queues always go by the estimate: nobody pays less by leaving."
   }),
   on_missing: Type.Enum(['estimate', 'free'], {
     default: 'estimate',
-    description: 'The same for whole answers without usage; `free` counts nothing.'
+    description:
+      'The same for whole answers without usage; `free` writes nothing. Limits and queues go by the estimate.'
   })
 }
 

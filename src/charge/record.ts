@@ -21,13 +21,17 @@ export function callData(exchange: Exchange, config: string): Omit<CallData, 'ca
     target: target?.origin ?? null,
     engine: target?.engine ?? null,
     bytes_in: exchange.bytesIn,
+    ...(exchange.size === null ? {} : { prompts: exchange.size.prompts, answers: exchange.size.answers }),
     config,
     v: 1
   }
 }
 
 /** The same, and what became of it. */
-export function usageData(exchange: Exchange, config: string, wentOut: boolean): Omit<UsageData, 'call'> {
+export function usageData(
+  exchange: Exchange,
+  { config, wentOut, usage }: { readonly config: string; readonly wentOut: boolean; readonly usage: Usage | null }
+): Omit<UsageData, 'call'> {
   const { startedAtMs, firstByteAtMs, endedAtMs, failure, attempts } = exchange
   // A wall clock may have been set back meanwhile.
   const since = (atMs: number | null) => (atMs === null ? null : Math.max(0, atMs - startedAtMs))
@@ -37,7 +41,7 @@ export function usageData(exchange: Exchange, config: string, wentOut: boolean):
     outcome: outcomeOf(exchange, wentOut),
     code: failure?.code ?? null,
     attempt: attempts,
-    usage: numbersOf(exchange.usage),
+    usage: numbersOf(usage),
     bytes_out: exchange.bytesOut,
     ms: { ttft: since(firstByteAtMs), total: since(endedAtMs) }
   }
@@ -77,7 +81,8 @@ function numbersOf(usage: Usage | null): UsageNumbers {
     output: usage?.outputTokens ?? null,
     reasoning_output: usage?.reasoningTokens ?? null,
     audio_seconds: usage?.audioSeconds ?? null,
-    requests: 1
+    requests: 1,
+    ...(usage?.guessed === undefined || usage.guessed.length === 0 ? {} : { estimated: usage.guessed })
   }
 }
 

@@ -31,6 +31,8 @@ export interface UsageHabits {
    * with the usage otherwise.
    */
   readonly movesFingerprint: boolean
+  /** Whether it stops working on an answer in one piece when its caller has gone. Streams stop on every engine. */
+  readonly stopsWholeAnswers: boolean
 }
 
 /**
@@ -45,7 +47,8 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     asksInForms: true,
     nullIn: {},
     chunkCounts: 'choice',
-    movesFingerprint: true
+    movesFingerprint: true,
+    stopsWholeAnswers: true
   },
   // Chunks with tools and those of completions are made by pydantic, which writes null; plain ones leave it out.
   sglang: {
@@ -54,7 +57,8 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     asksInForms: false,
     nullIn: { chat: '"tool_calls":', completions: '"choices":' },
     chunkCounts: 'choice',
-    movesFingerprint: false
+    movesFingerprint: false,
+    stopsWholeAnswers: true
   },
   lmdeploy: {
     mode: 'final',
@@ -62,7 +66,8 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     asksInForms: false,
     nullIn: {},
     chunkCounts: 'call',
-    movesFingerprint: false
+    movesFingerprint: false,
+    stopsWholeAnswers: true
   },
   swift: {
     mode: 'native',
@@ -70,7 +75,8 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     asksInForms: false,
     nullIn: {},
     chunkCounts: 'call',
-    movesFingerprint: false
+    movesFingerprint: false,
+    stopsWholeAnswers: false
   },
   // The API itself knows `include_usage` alone; a server that knows less says so and is believed.
   openai: {
@@ -79,6 +85,7 @@ export const USAGE_HABITS: Readonly<Record<Engine, UsageHabits>> = {
     asksInForms: false,
     nullIn: {},
     chunkCounts: 'choice',
-    movesFingerprint: false
+    movesFingerprint: false,
+    stopsWholeAnswers: true
   }
 }

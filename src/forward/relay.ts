@@ -67,13 +67,11 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   constructor(init: RelayInit) {
     this.#init = init
     const { connections, exchange } = init
+    exchange.engineTime.connecting()
     this.#connection = exchange.attempts > 1 ? connections.open() : connections.take()
     this.#clocks = new Clocks(init.connections.target.timeouts, (which, afterMs) => this.#timeOut(which, afterMs))
     init.inFlight.add(this)
-    init.response.once('close', () => {
-      init.inFlight.remove(this)
-      this.#callerClosed()
-    })
+    init.response.once('close', () => this.#callerClosed())
   }
 
   get exchange(): Exchange {
@@ -87,19 +85,13 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     readonly headers: string[]
     readonly body: Buffer | null
   }): void {
-    this.#connection.client.dispatch(
-      {
-        method: request.method as Dispatcher.HttpMethod,
-        path: request.path,
-        headers: request.headers,
-        body: request.body
-      },
-      this
-    )
+    const { method, path, headers, body } = request
+    this.#connection.client.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#init.exchange.engineTime.sent()
     this.#staleness = new Staleness(this.#connection)
     if (this.#state === 'done') controller.abort(CALLER_LEFT)
   }
@@ -141,6 +133,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     exchange.lease?.progressed()
     const isFirst = exchange.firstByteAtMs === null
     if (isFirst) exchange.firstByteAtMs = this.#init.nowMs()
+    exchange.engineTime.progressed()
     const piece = exchange.tap === null ? chunk : exchange.tap.chunk(chunk)
     exchange.bytesOut += piece?.length ?? 0
     this.#owedBytes -= chunk.length
@@ -222,6 +215,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   }
 
   #callerClosed(): void {
+    this.#init.inFlight.remove(this)
     if (this.#state === 'done') return
     this.#finish()
     this.#controller?.abort(CALLER_LEFT)
@@ -274,6 +268,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   #finish(): void {
     this.#state = 'done'
+    this.#init.exchange.engineTime.ended()
     this.#clocks.stop()
     if (this.#heart !== null) clearTimeout(this.#heart)
     this.#heart = null
@@ -283,9 +278,12 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     if (this.#isPaused) return
     this.#isPaused = true
     controller.pause()
+    const { exchange } = this.#init
+    exchange.engineTime.held(exchange.bytesOut)
     this.#clocks.rest()
     this.#init.response.once('drain', () => {
       this.#isPaused = false
+      exchange.engineTime.resumed()
       if (this.#state !== 'answering') return
       this.#clocks.awaitPiece()
       controller.resume()

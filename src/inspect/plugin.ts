@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import type { Exchange, Identity } from '../exchange.ts'
+import { callSize, FORM_SIZE } from '../tokens/call-size.ts'
 import type { Bytes } from '../units.ts'
 import type { BodyBudget, BodyHold } from './body-budget.ts'
 import { readCall, readFormCall } from './call.ts'
@@ -83,6 +84,7 @@ export default fp<InspectPluginOptions>(
           throw new GateError('TOLLGATE_INSPECT_OVERLOADED')
         }
         exchange.content = content
+        if (content !== null) exchange.size = callSize(call.operation, content.fields)
         done()
         return
       }
@@ -90,6 +92,7 @@ export default fp<InspectPluginOptions>(
         .then(form => {
           exchange.call = readFormCall(asked.found, form, aliases)
           exchange.form = form
+          exchange.size = FORM_SIZE
         })
         .then(() => done(), done)
     })

@@ -1,5 +1,6 @@
 import type { Call, Content, Usage } from '../exchange.ts'
-import type { Bytes } from '../units.ts'
+import type { CallSize } from '../tokens/call-size.ts'
+import { TokenRatios } from '../tokens/token-ratios.ts'
 import { answersAsked, ONE_ANSWER, outputReserved } from './answers.ts'
 import type { ReserveOutput, Weights } from './options.ts'
 
@@ -9,10 +10,17 @@ export interface Estimate {
   readonly output: number
   /** How many answers that is. */
   readonly answers: number
-  /** The part of it that the call itself has asked for: less will not do. */
+  /** What the call uses at least, whatever its texts are: no guess is in it, so that it can be refused for ever by it. */
   readonly least: number
-  /** Bytes of its text; 0 where they say nothing of its tokens. */
-  readonly textBytes: Bytes
+}
+
+/** What is asked. */
+export interface EstimateInit {
+  readonly call: Call
+  /** Null for forms and for calls without a body. */
+  readonly content: Content | null
+  readonly size: CallSize | null
+  readonly team: string
 }
 
 /** How it is reckoned. */
@@ -27,14 +35,6 @@ export interface EstimateOptions {
 
 /** Something is reserved for everything. */
 const FLOOR = 1
-/** Bytes of JSON in a token, as long as nothing is known of a model. */
-const SEED_RATIO = 4
-const MIN_RATIO = 1
-const MAX_RATIO = 16
-/** How much weighs what was assumed, and how fast what was seen is forgotten. */
-const SEED_TOKENS = 2_000
-const MEMORY_TOKENS = 200_000
-
 const SEED_OUTPUT = 512
 /** Before so many answers nothing is said of nine in ten of them. */
 const ENOUGH = 20
@@ -61,68 +61,50 @@ const UNCOUNTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count
 /** Reckons what calls will use, from what calls of the same model have used. Bounded, whatever is asked for. */
 export class Estimator {
   readonly #models = new Map<string, Habits>()
+  readonly #ratios: Pick<TokenRatios, 'inputTokens'>
 
-  /** @param content null for forms and for calls without a body */
-  estimate(call: Call, content: Content | null, options: EstimateOptions): Estimate {
+  /** @param ratios how many tokens texts are, which is learned elsewhere */
+  constructor(ratios: Pick<TokenRatios, 'inputTokens'>) {
+    this.#ratios = ratios
+  }
+
+  estimate({ call, content, size, team }: EstimateInit, options: EstimateOptions): Estimate {
     const { operation, model } = call
-    if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, answers: 1, least: FLOOR, textBytes: 0 }
+    if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, answers: 1, least: FLOOR }
     const habits = model === null ? undefined : this.#models.get(model)
-    const textBytes = content === null ? 0 : textBytesOf(call, content)
-    const input = Math.max(FLOOR, Math.ceil(textBytes / (habits?.ratio ?? SEED_RATIO)))
+    const input = size === null ? FLOOR : this.#ratios.inputTokens({ team, model: model ?? operation, operation }, size)
     // A route that the operator opened may generate, when it has a model.
     const isKnown = GENERATING.has(operation) || (call.routeScope !== null && model !== null)
     const asked = isKnown && content !== null ? answersAsked(content.fields) : ONE_ANSWER
     const output = isKnown ? outputReserved(asked, habits?.p90 ?? SEED_OUTPUT, options) : 0
     const { weights, reserveOutput } = options
     const least =
-      weights.input * input +
+      weights.input * (size === null ? FLOOR : TokenRatios.leastInputTokens(size)) +
       (reserveOutput === 'max_tokens' && asked.tokensEach !== null ? weights.output * output : 0)
-    return {
-      input,
-      output,
-      answers: asked.count,
-      least: Math.max(FLOOR, least),
-      textBytes: call.kind === 'text' ? textBytes : 0
-    }
+    return { input, output, answers: asked.count, least: Math.max(FLOOR, least) }
   }
 
   /** Learns from the engine's own numbers for a whole call. */
-  learn(model: string, textBytes: Bytes, { inputTokens, outputTokens }: Usage): void {
+  learn(model: string, { outputTokens }: Usage): void {
     let habits = this.#models.get(model)
     if (habits === undefined) {
       if (this.#models.size >= MAX_MODELS) return
       habits = new Habits()
       this.#models.set(model, habits)
     }
-    if (textBytes > 0 && inputTokens !== null && inputTokens > 0) habits.sawInput(textBytes, inputTokens)
     if (outputTokens !== null && outputTokens > 0) habits.sawOutput(outputTokens)
   }
 }
 
 /** What calls of one model are like. */
 class Habits {
-  #bytes = SEED_RATIO * SEED_TOKENS
-  #tokens = SEED_TOKENS
   readonly #lengths = new Float64Array(CLASSES)
   #seen = 0
   #p90: number | null = null
 
-  /** Bytes in a token. */
-  get ratio(): number {
-    return Math.min(MAX_RATIO, Math.max(MIN_RATIO, this.#bytes / this.#tokens))
-  }
-
   /** What nine of ten answers stay below; null as long as too few were seen. */
   get p90(): number | null {
     return this.#p90
-  }
-
-  sawInput(bytes: Bytes, tokens: number): void {
-    this.#bytes += bytes
-    this.#tokens += tokens
-    if (this.#tokens < MEMORY_TOKENS) return
-    this.#bytes /= 2
-    this.#tokens /= 2
   }
 
   sawOutput(tokens: number): void {
@@ -156,8 +138,8 @@ export function weigh(
 }
 
 /**
- * What a call has used, by the engine's own numbers; where it has told none, what was thought of it. Never nothing: else
- * who leaves before the engine has counted would go uncharged.
+ * What a call has used, by its completed usage. What even that does not say, as for sound and for routes that the operator
+ * opened, is charged as it was reserved.
  */
 export function spentOf(usage: Usage | null, { input, output }: Estimate, weights: Weights): number {
   if (usage === null || usage.source === 'none') return Math.max(FLOOR, weigh({ input, cached: 0, output }, weights))
@@ -167,21 +149,4 @@ export function spentOf(usage: Usage | null, { input, output }: Estimate, weight
     output: usage.outputTokens ?? (usage.source === 'engine_final' ? 0 : output)
   }
   return weigh(told, weights)
-}
-
-/** Long texts that begin like this are no words: media in base64, which engines count in their own way. */
-const MEDIA = /^(?:data:[^,]{0,128},)?[A-Za-z0-9+/_-]{256}/
-const MEDIA_CHARS = 512
-const MAX_DEPTH = 12
-
-function textBytesOf(call: Call, { bytes, fields }: Content): Bytes {
-  return call.kind === 'text' ? bytes.length : Math.max(0, bytes.length - mediaBytes(fields, MAX_DEPTH))
-}
-
-function mediaBytes(value: unknown, depth: number): Bytes {
-  if (typeof value === 'string') return value.length >= MEDIA_CHARS && MEDIA.test(value) ? value.length : 0
-  if (typeof value !== 'object' || value === null || depth === 0) return 0
-  let sum = 0
-  for (const inner of Object.values(value)) sum += mediaBytes(inner, depth - 1)
-  return sum
 }

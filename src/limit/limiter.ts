@@ -91,10 +91,12 @@ export class Limiter {
     )
   }
 
-  #draw({ call, content }: Exchange, policies: readonly Policy[]): Verdict | Promise<Verdict> {
+  #draw(exchange: Exchange, policies: readonly Policy[]): Verdict | Promise<Verdict> {
     if (policies.length === 0) return PASS
     const { store, estimator, nextId, nowMs } = this.#base
-    const estimate = estimator.estimate(call, content, this.#options)
+    const { call, content, size, known } = exchange
+    const of = { call, content, size, team: known.identity?.team ?? '' }
+    const estimate = estimator.estimate(of, this.#options)
     const impossible = policies.find(
       policy => policy.resource === 'tokens' && !policy.isShadow && estimate.least > policy.amount
     )
@@ -193,7 +195,7 @@ export class Limiter {
         void store.settle(ticket, spent)
         const model = known.call?.model ?? null
         if (isTaken && usage?.source === 'engine_final' && model !== null) {
-          estimator.learn(model, estimate.textBytes, perAnswer(usage, estimate.answers))
+          estimator.learn(model, perAnswer(usage, estimate.answers))
         }
       }
     }
@@ -201,8 +203,9 @@ export class Limiter {
 }
 
 /** Whether an engine took the call, or may have: who leaves before it answers has made it work all the same. */
-function wasTaken({ status, failure, attempts }: Exchange): boolean {
-  return status !== null && status < 400 ? true : failure === null && attempts > 0
+function wasTaken({ status, failure, attempts, engineTime }: Exchange): boolean {
+  if (status !== null && status < 400) return true
+  return failure === null && attempts > 0 && engineTime.state !== 'connecting'
 }
 
 function refusalOf(policy: Policy, waitMs: Ms): GateError {

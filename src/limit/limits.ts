@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ScriptRunner } from '../scripts.ts'
 import type { Ms, NowMs } from '../time.ts'
+import { TokenRatios } from '../tokens/token-ratios.ts'
 import { Estimator } from './estimate.ts'
 import { Leases } from './leases.ts'
 import type { Backend, LimiterBase } from './limiter.ts'
@@ -24,6 +25,8 @@ export interface Sharing {
 
 /** What lasts of limits while configurations come and go, and how to begin and end it. */
 export interface OpenLimits extends LimiterBase {
+  /** How many tokens texts are, by what engines have counted. */
+  readonly ratios: TokenRatios
   /** How the store is; null where nothing is shared. */
   readonly status: (() => SharedStatus) | null
   start(): void
@@ -45,6 +48,7 @@ export function openLimits({
   readonly sharing?: Sharing | null
   readonly onReserved?: (backend: Backend, tookMs: Ms) => void
 }): OpenLimits {
+  const ratios = new TokenRatios()
   const gate = randomBytes(9).toString('base64url')
   let calls = 0
   const nextId = () => `${gate}-${(calls++).toString(36)}`
@@ -54,7 +58,8 @@ export function openLimits({
   return {
     store,
     leases,
-    estimator: new Estimator(),
+    ratios,
+    estimator: new Estimator(ratios),
     tally: new Tally(),
     onReserved,
     nextId,

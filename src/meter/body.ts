@@ -15,7 +15,7 @@ const BLOCK_BYTES: Bytes = 16 * 1024
 const MAX_PLACES = 64
 
 /** Where an answer in one piece says what it has used. */
-export type BodyKind = 'usage' | 'messages' | 'native'
+export type BodyKind = 'usage' | 'responses' | 'messages' | 'native'
 
 /**
  * Reads the usage of an answer that is one JSON text. Changes nothing and holds nothing back.
@@ -68,6 +68,7 @@ export class BodyReader {
     if (this.#isList === true) return this.#isWhole ? countsOfList(tail) : NOTHING
     const read = (name: string) => this.#value(tail, name)
     switch (this.#kind) {
+      case 'responses':
       case 'usage': {
         const usage = read('usage')
         if (isRecord(usage)) return readCounts(usage)
@@ -85,7 +86,9 @@ export class BodyReader {
   /** Bytes of the text that a model has made; null where the answer is not kept whole. */
   contentBytes(): Bytes | null {
     const text = joined(this.#tail)
-    return this.#isWhole ? contentBytes(text, 0, text.length) : null
+    // Before it the request is repeated.
+    const from = this.#kind === 'responses' ? text.indexOf('"output":') : 0
+    return this.#isWhole ? contentBytes(text, Math.max(0, from), text.length) : null
   }
 
   #value(tail: Buffer, name: string): unknown {

@@ -25,6 +25,7 @@ const OPEN_BRACE = 0x7b
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const LETTER_N = 0x6e
+const BARE = ['"logprob":', '"token_ids":[', '"tool_calls":['].map(text => Buffer.from(text))
 const FINISHED = Buffer.from('"finish_reason":"')
 
 /**
@@ -54,6 +55,9 @@ export class ChunkReader implements EventReader {
   readonly #byChoice: Map<number, Place> | null
   /** -1 as soon as the engine tells of itself how much it is: then nobody has to guess. */
   #contentBytes = 0
+  readonly #isSample: boolean
+  /** Events with a token of which nothing is to be seen but its probability, its number, or the name of a tool. */
+  bareEvents = 0
 
   constructor(init: {
     operation: string
@@ -61,7 +65,10 @@ export class ChunkReader implements EventReader {
     habits: UsageHabits
     fingerprint: Fingerprint
     mend: Mend
+    /** The text is counted though the engine tells of itself how much it is. */
+    isSample?: boolean
   }) {
+    this.#isSample = init.isSample ?? false
     const { operation, reporting, habits, fingerprint } = init
     this.#mend = init.mend
     const nullIn = operation === 'chat' || operation === 'completions' ? habits.nullIn[operation] : undefined
@@ -123,13 +130,19 @@ export class ChunkReader implements EventReader {
     if (hasUsage && isEmptyList(bytes, choicesAt))
       return this.#seeFinal({ bytes, start: usageAt, end: usageEnd }, fingerprint)
     if (hasUsage) {
-      this.#contentBytes = -1
+      if (!this.#isSample) this.#contentBytes = -1
       this.#seePartial({ bytes, start: usageAt, end: usageEnd }, choicesAt)
-    } else if (this.#contentBytes !== -1 && choicesAt !== -1) {
-      this.#contentBytes += contentBytes(bytes, choicesAt, limit)
     }
+    // Without choices, the text of sound stands beside the rest.
+    if (this.#contentBytes !== -1) this.#countText(bytes, choicesAt === -1 ? start : choicesAt, limit)
     if (!this.#hides) return 'pass'
     return this.#hide(bytes, { start, limit, choicesAt, usageAt, usageEnd, cutFrom, cutTo, lastEnd, hasUsage })
+  }
+
+  #countText(bytes: Buffer, from: number, limit: number): void {
+    const more = contentBytes(bytes, from, limit)
+    this.#contentBytes += more
+    if (more === 0 && BARE.some(text => isWithin(bytes, text, from, limit))) this.bareEvents++
   }
 
   /** What an engine says of its own failure is not passed on as it is. */

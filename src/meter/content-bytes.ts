@@ -55,6 +55,9 @@ function isContent(bytes: Uint8Array, at: number, length: number): boolean {
     case 9:
       // `arguments`, `reasoning`.
       return (first === 0x61 && second === 0x72) || (first === 0x72 && second === 0x65)
+    case 10:
+      // `transcript`.
+      return first === 0x74 && second === 0x72
     case 12:
       // `partial_json`.
       return first === 0x70 && second === 0x61

@@ -21,13 +21,16 @@ export default fp<MeterPluginOptions>(
   { name: 'tollgate-meter', dependencies: ['tollgate-shape'] }
 )
 
-/** A step of the way out: writes what the call has used. */
+/** A finalizer: writes what the engine has told of the call. What it has not told is for the one behind it, `completion`. */
 export function measure(exchange: Exchange): void {
   const { tap } = exchange
   if (tap === null) return
+  const usage = tap.usage()
   // Without reporting the tap was there for what engines say of their failures alone.
-  exchange.usage = exchange.reporting === null ? null : tap.usage()
+  exchange.isUsageOff = exchange.reporting === null
+  exchange.usage = exchange.isUsageOff ? null : usage
   exchange.contentBytes = tap.contentBytes
+  exchange.bareEvents = tap.bareEvents
   exchange.unreadEvents = tap.unread
   // It may hold a piece of the answer.
   exchange.tap = null

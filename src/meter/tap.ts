@@ -27,8 +27,12 @@ interface Reader extends EventReader {
   readonly hasFailed: boolean
   readonly unread: number
   readonly contentBytes: Bytes | null
+  readonly bareEvents: number
   counts(): Counts
 }
+
+/** The text of one answer in so many is counted though its engine tells its usage, to learn what a token is like. */
+const SAMPLED = 16
 
 /**
  * Makes the maker of taps. What it remembers of an engine is one text for each target.
@@ -39,13 +43,18 @@ export function createTaps(
   mend: (exchange: Exchange, error: unknown) => ReturnType<Mend>
 ): (exchange: Exchange) => Tap | null {
   const fingerprints = new Map<string, string>()
+  let count = 0
   return exchange => {
     if (UNCOUNTED.has(exchange.call.operation)) return null
     const fingerprint = {
       get: () => fingerprints.get(exchange.target.origin),
       set: (text: string) => fingerprints.set(exchange.target.origin, text)
     }
-    return new AnswerTap(exchange, fingerprint, error => mend(exchange, error))
+    return new AnswerTap(exchange, {
+      fingerprint,
+      mend: error => mend(exchange, error),
+      isSample: count++ % SAMPLED === 3
+    })
   }
 }
 
@@ -54,6 +63,7 @@ class AnswerTap implements Tap {
   readonly #exchange: Exchange
   readonly #fingerprint: Fingerprint
   readonly #mend: Mend
+  readonly #isSample: boolean
   #reader: Reader | null = null
   #stream: EventStream | null = null
   #body: BodyReader | null = null
@@ -62,10 +72,14 @@ class AnswerTap implements Tap {
   /** Of what it has used, when it was asked last. */
   #saysNothing = false
 
-  constructor(exchange: Exchange, fingerprint: Fingerprint, mend: Mend) {
+  constructor(
+    exchange: Exchange,
+    init: { readonly fingerprint: Fingerprint; readonly mend: Mend; readonly isSample: boolean }
+  ) {
     this.#exchange = exchange
-    this.#fingerprint = fingerprint
-    this.#mend = mend
+    this.#fingerprint = init.fingerprint
+    this.#mend = init.mend
+    this.#isSample = init.isSample
   }
 
   head(headers: IncomingHttpHeaders, isEventStream: boolean): void {
@@ -101,8 +115,12 @@ class AnswerTap implements Tap {
 
   get contentBytes(): Bytes | null {
     if (this.#reader !== null) return this.#reader.contentBytes
-    // Nothing is learned from an answer in one piece: it is looked at only when it says nothing of its usage.
-    return this.#saysNothing ? (this.#body?.contentBytes() ?? null) : null
+    // It is read through only when it says nothing of its usage, and now and then to learn from it.
+    return this.#saysNothing || this.#isSample ? (this.#body?.contentBytes() ?? null) : null
+  }
+
+  get bareEvents(): number {
+    return this.#reader?.bareEvents ?? 0
   }
 
   get unread(): number {
@@ -132,7 +150,8 @@ class AnswerTap implements Tap {
           reporting: reporting ?? { ...UNASKED },
           habits: USAGE_HABITS[target.engine],
           fingerprint: this.#fingerprint,
-          mend: this.#mend
+          mend: this.#mend,
+          isSample: this.#isSample
         })
     }
   }
@@ -148,5 +167,7 @@ const UNASKED = {
 } as const
 
 function bodyKind(operation: string): BodyKind {
-  return operation === 'messages' ? 'messages' : operation === 'generate' ? 'native' : 'usage'
+  if (operation === 'messages') return 'messages'
+  if (operation === 'responses') return 'responses'
+  return operation === 'generate' ? 'native' : 'usage'
 }

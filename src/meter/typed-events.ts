@@ -33,6 +33,8 @@ abstract class TellingReader implements EventReader {
 
   /** Null where the engine tells all along. */
   contentBytes: Bytes | null = 0
+  /** Their text says it all. */
+  readonly bareEvents = 0
 
   abstract counts(): Counts
   abstract read(bytes: Buffer, start: number, limit: number): void

@@ -128,7 +128,7 @@ export const METRICS = {
   },
   tollgate_usage_events_total: {
     ...counter,
-    help: 'Calls whose usage is read: what it rests on (engine_final, engine_partial, estimated, none), and how the call ended.',
+    help: 'Calls that an engine took and whose usage is read: what it rests on (engine_final, engine_partial, estimated, none), and how the call ended.',
     labels: ['pool', 'source', 'outcome']
   },
   tollgate_sse_unparsed_total: {

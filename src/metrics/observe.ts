@@ -125,8 +125,8 @@ function createUsageCounter(families: Families) {
   const inputs = families.of('tollgate_input_tokens_per_request')
   const outputs = families.of('tollgate_output_tokens_per_request')
   const audio = families.of('tollgate_audio_seconds_total')
-  return ({ usage, ending }: Exchange, team: string, model: string, op: string, pool: string): void => {
-    if (usage === null) return
+  return ({ usage, ending, isUsageOff }: Exchange, team: string, model: string, op: string, pool: string): void => {
+    if (usage === null || isUsageOff) return
     events.at(pool, usage.source, ending ?? NONE).value++
     if (usage.inputTokens !== null) {
       input.at(team, model, op).value += usage.inputTokens

@@ -6,6 +6,7 @@ export interface Row {
   /** By the name of the engines' counters. */
   readonly model: string
   readonly tokens: 'input' | 'output'
+  /** As the engines count: the input once for each answer, where they do. */
   readonly ledger: number
   readonly engines: number
   /** `ledger` less `engines`. */
@@ -42,7 +43,12 @@ export function compare(
     .flatMap(model =>
       (['input', 'output'] as const).map(tokens =>
         rowOf(
-          { model, tokens, ledger: ours.get(model)?.[tokens] ?? 0, engines: engines.byModel.get(model)?.[tokens] ?? 0 },
+          {
+            model,
+            tokens,
+            ledger: oursOf(ours.get(model), tokens),
+            engines: engines.byModel.get(model)?.[tokens] ?? 0
+          },
           thresholdPercent
         )
       )
@@ -51,10 +57,17 @@ export function compare(
   return { rows, notes: notesOf(ledger, engines, ours), isOver: rows.some(({ isOver }) => isOver) }
 }
 
+/** As the engines count. */
+function oursOf(sums: LedgerSums | undefined, tokens: 'input' | 'output'): number {
+  if (sums === undefined) return 0
+  return tokens === 'input' ? sums.input + (sums.repeated ?? 0) : sums.output
+}
+
 function added(a: LedgerSums, b: LedgerSums): LedgerSums {
   return {
     input: a.input + b.input,
     output: a.output + b.output,
+    repeated: (a.repeated ?? 0) + (b.repeated ?? 0),
     calls: a.calls + b.calls,
     estimated: a.estimated + b.estimated,
     unknown: a.unknown + b.unknown
@@ -73,10 +86,14 @@ function rowOf(row: Pick<Row, 'model' | 'tokens' | 'ledger' | 'engines'>, thresh
 }
 
 function notesOf(ledger: Ledger, engines: EngineSums, ours: ReadonlyMap<string, LedgerSums>): string[] {
-  const all = [...ours.values()].reduce(added, { input: 0, output: 0, calls: 0, estimated: 0, unknown: 0 })
+  const all = [...ours.values()].reduce(added, { input: 0, output: 0, repeated: 0, calls: 0, estimated: 0, unknown: 0 })
   const { appeared, resets } = engines
   const unmatched = [...ours.keys()].filter(model => !engines.byModel.has(model))
   return [
+    [
+      all.repeated ?? 0,
+      `${all.repeated} tokens of input were added to the ledger's: vLLM counts a prompt once for each answer to it (n)`
+    ],
     [all.estimated, `${all.estimated} of ${all.calls} calls are the gate's own guess, in part or whole`],
     [all.unknown, `of ${all.unknown} of ${all.calls} calls nobody knows what they have used`],
     [unmatched.length, `the engines have no counter of ${unmatched.join(', ')}; adapters and other names need --map`],

@@ -9,6 +9,8 @@ export interface LedgerSums {
   input: number
   output: number
   calls: number
+  /** The part of the input that vLLM counts and no caller pays: it counts a prompt once for each of its answers. */
+  repeated?: number
   /** Calls at least one of whose numbers is the gate's own guess. */
   estimated: number
   /** Calls that an engine had, and nobody knows what they have used. */
@@ -63,6 +65,8 @@ function add(byModel: Map<string, LedgerSums>, { data }: UsageEvent): void {
   const { source, input, output } = data.usage
   sums.calls++
   sums.input += input ?? 0
+  const repeated = data.engine === 'vllm' ? (input ?? 0) * ((data.answers ?? 1) - 1) : 0
+  if (repeated > 0) sums.repeated = (sums.repeated ?? 0) + repeated
   sums.output += output ?? 0
   if (source === 'estimated') sums.estimated++
   if (input === null && output === null) sums.unknown++

@@ -56,6 +56,11 @@ export class PoolLease implements Lease {
     return this.#state.target
   }
 
+  get isEngineFull(): boolean | null {
+    const { load } = this.#state
+    return load === null ? null : load.waiting > 0
+  }
+
   answered(status: number, retryAfterSec: number | null): void {
     const isPushback = status === 429 || status === 503
     if (isPushback && retryAfterSec !== null) {

@@ -136,6 +136,9 @@ export interface CallData {
   readonly target: string | null
   readonly engine: string | null
   readonly bytes_in: number
+  /** Prompts of the call, and answers to each. Missing in lines of older gateways: one. */
+  readonly prompts?: number
+  readonly answers?: number
   /** The configuration that the call began under, `sha256:…`, its secrets masked. */
   readonly config: string
   /** Version of this data. */
@@ -160,7 +163,7 @@ export type Outcome = (typeof OUTCOMES)[number]
 
 /** What a call has used. null is what nobody has said; 0 is what somebody has said. */
 export interface UsageNumbers {
-  /** `estimated`: at least one number is the gate's own guess. */
+  /** `estimated`: input or output is the gateway's own guess, in whole or in part. */
   readonly source: 'engine_final' | 'engine_partial' | 'estimated' | 'none'
   /** What was found in a cache included. */
   readonly input: number | null
@@ -170,6 +173,8 @@ export interface UsageNumbers {
   readonly reasoning_output: number | null
   readonly audio_seconds: number | null
   readonly requests: number
+  /** The numbers that are the gateway's own guess; missing where there are none. */
+  readonly estimated?: readonly ('input' | 'cached_input' | 'output')[]
 }
 
 /** The data of a usage. */

@@ -108,7 +108,8 @@ export const DEFAULTS = {
     after: 50,
     withinMs: HOUR,
     ratio: 0.8,
-    about: 'A subject leaves most of its streams before the engine has said what they used; so many streams at least.',
+    about:
+      'A subject leaves most of its calls, streamed or not, before the engine has said what they used; at least this many calls.',
     more: {
       share: Type.Optional(
         Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: 'More than this share of them.' })

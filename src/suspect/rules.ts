@@ -1,6 +1,7 @@
 import type { GateErrorCode } from '../codes.ts'
 import type { Exchange } from '../exchange.ts'
 import { msFromSec } from '../time.ts'
+import { GENERATES } from '../tokens/call-size.ts'
 import type { Kind, KindOptions } from './options.ts'
 
 /** What is counted by: the address of the caller, the subject with its issuer, or the token. */
@@ -98,7 +99,7 @@ export const RULES: readonly Rule[] = [
     kind: 'abort_abuse',
     by: 'subject',
     weigh({ known, attempts, ending, usage }) {
-      if (known.call?.isStream !== true || attempts === 0) return null
+      if (attempts === 0 || known.call === undefined || !GENERATES.has(known.call.operation)) return null
       const isTold = usage?.source === 'engine_final' || usage?.source === 'engine_partial'
       return ending === 'client_left' && !isTold ? 1 : 0
     },

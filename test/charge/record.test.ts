@@ -42,7 +42,7 @@ t.test('a usage says who, what, where, how much and how it ended', async t => {
     reasoningTokens: null,
     audioSeconds: null
   }
-  t.strictSame(usageData(exchange, 'sha256:ab', true), {
+  t.strictSame(usageData(exchange, { config: 'sha256:ab', wentOut: true, usage: exchange.usage }), {
     request_id: 'r-1',
     team: 'team-red',
     sub: 'u-1',
@@ -80,7 +80,7 @@ t.test('no address of a caller, no token and nothing of a body is in it, and tex
   const exchange = identified()
   exchange.call = { ...exchange.call, model: 'x'.repeat(50_000), modelAsked: 'x'.repeat(50_000) }
   exchange.outgoing = { bytes: Buffer.from('the prompt'), type: 'application/json' }
-  const text = JSON.stringify(usageData(exchange, 'sha256:ab', true))
+  const text = JSON.stringify(usageData(exchange, { config: 'sha256:ab', wentOut: true, usage: exchange.usage }))
   for (const secret of ['203.0.113.7', '10.0.0.1', 'the-jti', 'the-fingerprint', 'the prompt', 'infer:text'])
     t.notOk(text.includes(secret), secret)
   t.ok(text.length < 2_000)
@@ -108,11 +108,31 @@ t.test('an end is called by what has happened', async t => {
   t.equal(outcome('broken', 'TOLLGATE_AUTHENTICATE_ENDED', true, 1), 'client_closed')
 })
 
+t.test('prompts, answers and which numbers are guesses are written down', async t => {
+  const exchange = identified()
+  exchange.size = { textBytes: 0, ids: 0, media: 0, prompts: 2, answers: 3, maxAnswerTokens: null }
+  const usage = {
+    source: 'estimated',
+    inputTokens: 1,
+    cachedInputTokens: 0,
+    outputTokens: 2,
+    reasoningTokens: null
+  } as const
+  t.match(
+    usageData(exchange, {
+      config: '',
+      wentOut: true,
+      usage: { ...usage, audioSeconds: null, guessed: ['input', 'cached_input'] }
+    }),
+    { prompts: 2, answers: 3, usage: { source: 'estimated', estimated: ['input', 'cached_input'] } }
+  )
+})
+
 t.test('a clock that was set back makes no time less than nothing', async t => {
   const exchange = identified()
   exchange.firstByteAtMs = -10
   exchange.endedAtMs = -5
-  t.strictSame(usageData(exchange, '', true).ms, { ttft: 0, total: 0 })
+  t.strictSame(usageData(exchange, { config: '', wentOut: true, usage: exchange.usage }).ms, { ttft: 0, total: 0 })
 })
 
 t.test('of a call whose gate has died it is said who and what, and that no more is known', async t => {

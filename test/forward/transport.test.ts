@@ -327,6 +327,7 @@ function strictTap(): Tap {
       throw new Error('not asked here')
     },
     contentBytes: null,
+    bareEvents: 0,
     unread: 0
   }
 }

@@ -1,5 +1,6 @@
 import { Exchange, type ExchangeInit, type Identity, type Usage } from '../../src/exchange.ts'
 import type { LimitOptions, Limits, TeamLimits } from '../../src/limit/options.ts'
+import { callSize } from '../../src/tokens/call-size.ts'
 
 /** Limits with nothing but what a test names. */
 export const limits = (of: Partial<Limits>): Limits => ({
@@ -72,6 +73,7 @@ export function chat(fields: object = {}, who: Partial<Identity> = {}, init: Par
     isStream: false
   }
   exchange.content = { bytes: Buffer.from(JSON.stringify(body)), members: new Map(), fields: body }
+  exchange.size = callSize('chat', body)
   return exchange
 }
 

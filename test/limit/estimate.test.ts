@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { Exchange } from '../../src/exchange.ts'
 import { type EstimateOptions, Estimator, spentOf, weigh } from '../../src/limit/estimate.ts'
+import { callSize } from '../../src/tokens/call-size.ts'
+import { TokenRatios } from '../../src/tokens/token-ratios.ts'
 import { chat, usage } from '../helpers/limit-scene.ts'
 
 const options: EstimateOptions = {
@@ -9,37 +12,35 @@ const options: EstimateOptions = {
   maxTokens: 32_000,
   maxAnswers: 256
 }
-const of = (fields: object, more: Partial<EstimateOptions> = {}, estimator = new Estimator()) => {
-  const { call, content } = chat(fields)
-  return estimator.estimate(call, content, { ...options, ...more })
-}
-const learned = (pairs: readonly (readonly [bytes: number, input: number, output: number])[]) => {
-  const estimator = new Estimator()
-  for (const [bytes, inputTokens, outputTokens] of pairs)
-    estimator.learn('m', bytes, usage({ inputTokens, outputTokens }))
+const make = () => new Estimator(new TokenRatios())
+const asked = ({ call, content, size }: Pick<Exchange, 'call' | 'content' | 'size'>, team = 'team-a') => ({
+  call,
+  content,
+  size,
+  team
+})
+const of = (fields: object, more: Partial<EstimateOptions> = {}, estimator = make()) =>
+  estimator.estimate(asked(chat(fields)), { ...options, ...more })
+const learned = (outputs: readonly number[]) => {
+  const estimator = make()
+  for (const outputTokens of outputs) estimator.learn('m', usage({ outputTokens }))
   return estimator
 }
 
-t.test('as long as nothing is known, four bytes are a token', async t => {
-  const text = 'x'.repeat(4_000)
-  const { input, textBytes } = of({ messages: [{ role: 'user', content: text }] })
-  t.equal(input, Math.ceil(textBytes / 4))
-  t.ok(input >= 1_000)
+t.test('as long as nothing is known, four bytes of text are a token', async t => {
+  const { input } = of({ messages: [{ role: 'user', content: 'x'.repeat(4_000) }] })
+  t.ok(input >= 1_000 && input < 1_020, `${input}`)
 })
 
-t.test('what is known of a model takes its place, within bounds', async t => {
-  const ratio = (bytes: number) => {
-    const estimator = learned(Array.from({ length: 500 }, () => [bytes, 1_000, 1] as const))
-    const { input, textBytes } = of({ prompt: 'x'.repeat(10_000) }, {}, estimator)
-    return textBytes / input
-  }
-  t.ok(Math.abs(ratio(3_000) - 3) < 0.2)
-  t.ok(Math.abs(ratio(100_000) - 16) < 0.1)
-  t.ok(Math.abs(ratio(1) - 1) < 0.1)
+t.test('white space and members that no engine reads as prompt are no tokens', async t => {
+  const exchange = chat({ messages: [{ role: 'user', content: 'hi' }], metadata: 'x'.repeat(100_000) })
+  const bytes = Buffer.from(`${' '.repeat(1_000_000)}${JSON.stringify(exchange.content?.fields)}`)
+  exchange.content = { bytes, members: new Map(), fields: exchange.content?.fields ?? {} }
+  t.ok(make().estimate(asked(exchange), options).input < 20)
 })
 
 t.test('an answer is reserved as long as nine in ten were, and no longer than the call allows', async t => {
-  const estimator = learned(Array.from({ length: 100 }, (_, i) => [0, 10, i < 92 ? 100 : 5_000] as const))
+  const estimator = learned(Array.from({ length: 100 }, (_, i) => (i < 92 ? 100 : 5_000)))
   const { output } = of({}, {}, estimator)
   t.ok(output >= 100 && output <= 125, `${output}`)
   t.equal(of({ max_tokens: 7 }, {}, estimator).output, 7)
@@ -65,10 +66,9 @@ t.test('media in base64 are no text', async t => {
   const exchange = chat({
     messages: [{ role: 'user', content: [{ image_url: { url: `data:image/png;base64,${'A'.repeat(1e6)}` } }] }]
   })
-  const call = { ...exchange.call, kind: 'multimodal' as const }
-  t.ok(new Estimator().estimate(call, exchange.content, options).input < 100)
+  t.ok(make().estimate(asked(exchange), options).input < 1_000)
   const words = chat({ messages: [{ role: 'user', content: 'some words '.repeat(1e4) }] })
-  t.ok(new Estimator().estimate({ ...words.call, kind: 'multimodal' }, words.content, options).input > 20_000)
+  t.ok(make().estimate(asked(words), options).input > 20_000)
 })
 
 t.test('something is reserved for everything, whatever the body is', async () => {
@@ -78,12 +78,19 @@ t.test('something is reserved for everything, whatever the body is', async () =>
       fc.constantFrom('chat', 'embeddings', 'tokenize', 'transcription', '/v1/own'),
       (json, operation) => {
         const exchange = chat(typeof json === 'object' && json !== null ? json : { prompt: json })
+        const size = callSize(operation, exchange.content?.fields ?? {})
         for (const kind of ['text', 'multimodal'] as const) {
-          const estimate = new Estimator().estimate({ ...exchange.call, operation, kind }, exchange.content, options)
+          const estimate = make().estimate(
+            asked({ ...exchange, call: { ...exchange.call, operation, kind }, content: exchange.content, size }),
+            options
+          )
           if (!(estimate.input >= 1 && estimate.least >= 1 && estimate.output >= 0 && estimate.output <= 32_000))
             return false
         }
-        return new Estimator().estimate({ ...exchange.call, operation }, null, options).input >= 1
+        return (
+          make().estimate(asked({ call: { ...exchange.call, operation }, content: null, size: null }), options).input >=
+          1
+        )
       }
     )
   )
@@ -92,7 +99,7 @@ t.test('something is reserved for everything, whatever the body is', async () =>
 t.test('tokens weigh what the operator says, those from a cache too', async t => {
   t.equal(weigh({ input: 100, cached: 40, output: 10 }, options.weights), 60 + 20 + 40)
   t.equal(weigh({ input: 10, cached: 40, output: 0 }, options.weights), 5)
-  const estimate = { input: 50, output: 500, answers: 1, least: 50, textBytes: 0 }
+  const estimate = { input: 50, output: 500, answers: 1, least: 50 }
   const spent = (said: Parameters<typeof usage>[0] | null) =>
     spentOf(said === null ? null : usage(said), estimate, options.weights)
   t.equal(spent({ inputTokens: 100, cachedInputTokens: 40, outputTokens: 10 }), 120)
@@ -100,7 +107,7 @@ t.test('tokens weigh what the operator says, those from a cache too', async t =>
 })
 
 t.test('what no engine has told is charged as it was thought, never as nothing', async t => {
-  const estimate = { input: 50, output: 500, answers: 1, least: 50, textBytes: 0 }
+  const estimate = { input: 50, output: 500, answers: 1, least: 50 }
   const one = { input: 1, cached: 1, output: 1 }
   t.equal(spentOf(null, estimate, one), 550)
   t.equal(spentOf(usage({ source: 'none', inputTokens: null, outputTokens: null }), estimate, one), 550)
@@ -109,12 +116,27 @@ t.test('what no engine has told is charged as it was thought, never as nothing',
 })
 
 t.test('names of models that callers invent take no memory without end', async t => {
-  const estimator = new Estimator()
-  for (let i = 0; i < 5_000; i++) estimator.learn(`m-${i}`, 10, usage())
-  for (let i = 0; i < 500; i++) estimator.learn('late', 1_000, usage({ inputTokens: 1_000 }))
-  const { call, content } = chat({ prompt: 'x'.repeat(1_000) })
-  t.equal(
-    estimator.estimate({ ...call, model: 'late' }, content, options).input,
-    Math.ceil((content?.bytes.length ?? 0) / 4)
-  )
+  const estimator = make()
+  for (let i = 0; i < 5_000; i++) estimator.learn(`m-${i}`, usage())
+  for (let i = 0; i < 500; i++) estimator.learn('late', usage({ outputTokens: 5 }))
+  const exchange = chat({})
+  exchange.call = { ...exchange.call, model: 'late' }
+  t.equal(estimator.estimate(asked(exchange), options).output, 512)
+})
+
+t.test('what a call uses at least is no guess, whatever was learned of its model', async t => {
+  const ratios = new TokenRatios()
+  const estimator = new Estimator(ratios)
+  const exchange = chat({ messages: [{ role: 'user', content: 'x'.repeat(30_000) }] })
+  const size = callSize('chat', { messages: [{ role: 'user', content: 'x'.repeat(30_000) }] })
+  const before = estimator.estimate(asked(exchange), options)
+  for (let i = 0; i < 50; i++) ratios.learnInput({ team: 'team-a', model: 'm', operation: 'chat' }, size, 30_000)
+  const after = estimator.estimate(asked(exchange), options)
+  t.equal(after.least, before.least)
+  t.ok(after.least < 1_000)
+  t.ok(after.input > 3 * before.input)
+  t.equal(estimator.estimate(asked(exchange, 'team-b'), options).input, before.input, 'of another team nothing changed')
+  t.equal(of({ prompt: [1, 2, 3] }).least, 1, 'chat has no prompt')
+  const ids = callSize('completions', { prompt: Array.from({ length: 5_000 }, (_, id) => id) })
+  t.equal(TokenRatios.leastInputTokens(ids), 5_000)
 })

@@ -65,3 +65,16 @@ t.test('what one should know is noted', async t => {
     /^Prometheus warns: partial/
   ])
 })
+
+t.test('a prompt with several answers is compared as vLLM counts it, and that is said', async t => {
+  const of = (repeated: number): Ledger => ({
+    byModel: new Map([['m', { input: 100, output: 30, repeated, calls: 1, estimated: 0, unknown: 0 }]]),
+    elsewhere: 0,
+    damages: 0
+  })
+  const { rows, notes, isOver } = compare(of(200), engines({ m: [300, 30] }), NO_NAMES)
+  t.equal(isOver, false)
+  t.match(rows, [{ tokens: 'input', ledger: 300, difference: 0 }])
+  t.match(notes, [/^200 tokens of input were added to the ledger's: vLLM counts a prompt once for each answer/])
+  t.strictSame(compare(of(0), engines({ m: [100, 30] }), NO_NAMES).notes, [])
+})

@@ -41,6 +41,21 @@ t.test('calls are added up by model, with what is a guess and what nobody knows'
   t.equal(damages, 0)
 })
 
+t.test('what vLLM counts again for each answer to a prompt is known by itself', async t => {
+  const dir = t.testdir()
+  const usage = { ...numbers, input: 100, output: 9 }
+  const { bytes } = segmentBytes({
+    lines: [
+      openLine,
+      call({ prompts: 1, answers: 3, usage }),
+      call({ prompts: 2, answers: 1, usage }),
+      call({ engine: 'sglang', answers: 3, usage })
+    ]
+  })
+  writeFileSync(`${dir}/${file(0)}`, bytes)
+  t.match(readLedger(dir, DAY).byModel.get('m'), { input: 300, repeated: 200 })
+})
+
 t.test('damage is told of, and files that were sealed long before are not read', async t => {
   const dir = t.testdir()
   const { bytes } = segmentBytes({ lines: [call({})] })

@@ -1,0 +1,98 @@
+import type { Ms } from '../time.ts'
+import { TeamMemory } from './teams.ts'
+
+/** Whose call it is, which model, and which engine works on it. */
+export interface SpeedKey {
+  readonly team: string
+  readonly model: string
+  readonly origin: string
+}
+
+/** A call, as far as it takes an engine time. */
+export interface Job {
+  readonly inputTokens: number
+  readonly answers: number
+}
+
+/** As long as nothing is known: a token of an answer, and a call around its answer. */
+const SEED_MS_PER_TOKEN: Ms = 20
+const SEED_START_MS: Ms = 100
+/** Tokens of a prompt are read together: so many take about as long as one of an answer. */
+const INPUT_TOKENS_PER_STEP = 64
+/** How fast older calls are forgotten: the last twenty count most. */
+const FORGET = 0.95
+const PRIOR_WEIGHT = 0.05
+/** Of its own calls, until a team goes by them. */
+const ENOUGH = 2
+
+/**
+ * How far an engine has come with an answer that nobody has read, by time. The time of a call is a start and a step for each
+ * token of its answers, which are made side by side; both are learned from whole calls whose engine has counted them, by a
+ * straight line through the latest of them.
+ */
+export class EngineSpeed {
+  readonly #lines = new TeamMemory<Line>(SEED_MS_PER_TOKEN)
+  readonly #starts = new TeamMemory<never>(SEED_START_MS)
+
+  /** A whole call of which the engine has counted everything, and whose time was the engine's alone. */
+  learn({ team, model, origin }: SpeedKey, { inputTokens, answers }: Job, outputTokens: number, tookMs: Ms): void {
+    const key = `${model}\n${origin}`
+    const line = this.#lines.at(team, key, () => new Line())
+    line.add(outputTokens / answers + inputTokens / INPUT_TOKENS_PER_STEP, tookMs)
+    const { startMs, stepMs } = line.read()
+    this.#lines.compare(team, key, stepMs)
+    this.#starts.compare(team, key, startMs)
+  }
+
+  /** How many tokens of output an engine can have made of a call in this time. Not a whole number. */
+  outputTokens(of: SpeedKey, { inputTokens, answers }: Job, workedMs: Ms): number {
+    const { startMs, stepMs } = this.#read(of)
+    const steps = (workedMs - startMs) / stepMs - inputTokens / INPUT_TOKENS_PER_STEP
+    return Math.max(0, steps) * answers
+  }
+
+  /** Until the first token of an answer. */
+  firstTokenMs(of: SpeedKey, inputTokens: number): Ms {
+    const { startMs, stepMs } = this.#read(of)
+    return startMs + (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
+  }
+
+  #read({ team, model, origin }: SpeedKey): { readonly startMs: Ms; readonly stepMs: Ms } {
+    const key = `${model}\n${origin}`
+    const own = this.#lines.get(team, key)
+    if (own !== undefined && (own.count >= ENOUGH || this.#lines.comparedCount(key) <= 1)) return own.read()
+    return { startMs: this.#starts.median(key), stepMs: this.#lines.median(key) }
+  }
+}
+
+/** A straight line through points of which older ones count less. */
+class Line {
+  count = 0
+  #weight = PRIOR_WEIGHT
+  #x = PRIOR_WEIGHT * 100
+  #y = PRIOR_WEIGHT * (SEED_START_MS + 100 * SEED_MS_PER_TOKEN)
+  #xx = PRIOR_WEIGHT * 100 * 100
+  #xy = PRIOR_WEIGHT * 100 * (SEED_START_MS + 100 * SEED_MS_PER_TOKEN)
+
+  add(steps: number, tookMs: Ms): void {
+    this.count++
+    // One that waited in the engine is no measure; but when several take as long, that is how it is.
+    const { startMs, stepMs } = this.read()
+    const y = this.count > ENOUGH ? Math.min(tookMs, 3 * (startMs + steps * stepMs)) : tookMs
+    this.#weight = this.#weight * FORGET + 1
+    this.#x = this.#x * FORGET + steps
+    this.#y = this.#y * FORGET + y
+    this.#xx = this.#xx * FORGET + steps * steps
+    this.#xy = this.#xy * FORGET + steps * y
+  }
+
+  read(): { readonly startMs: Ms; readonly stepMs: Ms } {
+    const [meanX, meanY] = [this.#x / this.#weight, this.#y / this.#weight]
+    if (meanX === 0) return { startMs: meanY, stepMs: SEED_MS_PER_TOKEN }
+    const variance = this.#xx / this.#weight - meanX * meanX
+    const most = meanY / meanX
+    const slope = variance > 0.01 * meanX * meanX ? (this.#xy / this.#weight - meanX * meanY) / variance : most
+    const stepMs = Math.max(0.01, Math.min(most, Math.max(most / 5, slope)))
+    return { startMs: Math.max(0, meanY - stepMs * meanX), stepMs }
+  }
+}

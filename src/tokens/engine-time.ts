@@ -1,0 +1,80 @@
+import type { Ms } from '../time.ts'
+import type { Bytes } from '../units.ts'
+
+/**
+ * How long an engine has worked on a call, by the monotonic clock. Written by `forward`.
+ *
+ * An engine goes on while the gate reads nothing because its caller takes nothing: that time is noted by itself.
+ */
+export class EngineTime {
+  /** `none`: the call has not gone out. `connecting`: no engine has it yet. `sent`: it was on a connection. */
+  state: 'none' | 'connecting' | 'sent' | 'ended' = 'none'
+  #heldMs: Ms = 0
+  #sentAtMs: Ms = 0
+  #firstByteAtMs: Ms | null = null
+  #endedAtMs: Ms = 0
+  #heldSinceMs: Ms | null = null
+  #firstHeld: { readonly atMs: Ms; readonly bytesOut: Bytes } | null = null
+
+  connecting(): void {
+    this.state = 'connecting'
+  }
+
+  sent(): void {
+    this.state = 'sent'
+    this.#sentAtMs = performance.now()
+    this.#firstByteAtMs = null
+  }
+
+  /** A piece of the answer came. */
+  progressed(): void {
+    this.#firstByteAtMs ??= performance.now()
+  }
+
+  /** The engine's answer has ended, or the gate wants no more of it. Only the first one counts. */
+  ended(): void {
+    this.resumed()
+    if (this.state !== 'sent') return
+    this.state = 'ended'
+    this.#endedAtMs = performance.now()
+  }
+
+  /** Nothing more is read for now. @param bytesOut of the answer that were passed on */
+  held(bytesOut: Bytes): void {
+    this.#heldSinceMs = performance.now()
+    this.#firstHeld ??= { atMs: this.#heldSinceMs, bytesOut }
+  }
+
+  resumed(): void {
+    if (this.#heldSinceMs === null) return
+    this.#heldMs = this.heldMs
+    this.#heldSinceMs = null
+  }
+
+  /** Total time in which nothing was read from the engine. */
+  get heldMs(): Ms {
+    return this.#heldMs + (this.#heldSinceMs === null ? 0 : performance.now() - this.#heldSinceMs)
+  }
+
+  /** Since the call was sent; 0 for one that was not. */
+  get workedMs(): Ms {
+    if (this.state === 'sent') return performance.now() - this.#sentAtMs
+    return this.state === 'ended' ? this.#endedAtMs - this.#sentAtMs : 0
+  }
+
+  /**
+   * By which factor an engine has made more than was read, when it went on as fast as before the first time that nothing was
+   * read; null where that time was too short to tell.
+   */
+  overhang(bytesOut: Bytes): number | null {
+    const [first, held] = [this.#firstByteAtMs, this.#firstHeld]
+    if (first === null || held === null || bytesOut === 0) return null
+    const readMs = held.atMs - first
+    if (readMs < MIN_READ_MS) return null
+    const allMs = this.#sentAtMs + this.workedMs - first
+    return Math.max(1, ((held.bytesOut / bytesOut) * allMs) / readMs)
+  }
+}
+
+/** A shorter time says nothing of how fast an engine is. */
+const MIN_READ_MS: Ms = 200

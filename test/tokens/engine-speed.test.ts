@@ -1,0 +1,51 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { EngineSpeed } from '../../src/tokens/engine-speed.ts'
+
+const of = (team = 'a', origin = 'http://e') => ({ team, model: 'm', origin })
+const job = { inputTokens: 0, answers: 1 }
+
+t.test('how far an engine has come is told by what whole calls have taken, start and step', async () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 0, max: 3_000 }),
+      fc.array(fc.integer({ min: 1, max: 2_000 }), { minLength: 30, maxLength: 60 }),
+      fc.integer({ min: 10, max: 1_000 }),
+      (stepMs, startMs, lengths, made) => {
+        const speed = new EngineSpeed()
+        for (const tokens of lengths) speed.learn(of(), job, tokens, startMs + tokens * stepMs)
+        const spread = Math.max(...lengths) - Math.min(...lengths)
+        fc.pre(spread > 500)
+        const guessed = speed.outputTokens(of(), job, startMs + made * stepMs)
+        return Math.abs(guessed - made) <= 0.1 * made + 40
+      }
+    )
+  )
+})
+
+t.test('answers are made side by side, and a long prompt comes before them', async t => {
+  const speed = new EngineSpeed()
+  for (let n = 0; n < 40; n++) speed.learn(of(), { inputTokens: 640, answers: 3 }, 3 * (50 + n), 100 + (60 + n) * 10)
+  const made = speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 100 + 70 * 10)
+  t.ok(Math.abs(made - 180) < 15, `${made}`)
+  t.ok(Math.abs(speed.firstTokenMs(of(), 640) - 200) < 60)
+  t.equal(speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 50), 0)
+})
+
+t.test('what an engine does is learned of each engine, and by each team for itself', async t => {
+  const speed = new EngineSpeed()
+  const before = speed.outputTokens(of('b'), job, 10_000)
+  for (let n = 0; n < 40; n++) speed.learn(of('slow'), job, 100, 1_000_000)
+  t.equal(speed.outputTokens(of('b'), job, 10_000), before)
+  for (let n = 0; n < 5; n++) speed.learn(of('b'), job, 100, 500)
+  t.ok(speed.outputTokens(of('b'), job, 10_000) > 1_500)
+  t.equal(speed.outputTokens(of('b', 'http://other'), job, 10_000), before)
+})
+
+t.test('a call that waited in the engine is no measure for the others', async t => {
+  const speed = new EngineSpeed()
+  for (let n = 0; n < 40; n++) speed.learn(of(), job, 50 + n, (50 + n) * 10)
+  speed.learn(of(), job, 60, 3_600_000)
+  t.ok(speed.outputTokens(of(), job, 1_000) > 60)
+})
