@@ -62,8 +62,8 @@ const MAX_LOGGED = 16
  */
 export function createShaper(options: ShapeOptions, deps: { readonly own: Buffer; readonly nowMs: NowMs }): Shaper {
   const reluctant = createReluctant(deps.nowMs)
-  const modeFor = ({ pool, origin }: Target): UsageMode =>
-    reluctant.modeOf(origin, options.pools.get(pool)?.usage ?? 'off')
+  const modeFor = ({ pool, origin }: Target, team: string | null): UsageMode =>
+    reluctant.modeOf(origin, options.pools.get(pool)?.usage ?? 'off', team)
   const extra = new Set(options.extraFields.filter(name => !NEVER.has(name)))
   const salts = new Map<string, string>()
 
@@ -111,7 +111,7 @@ export function createShaper(options: ShapeOptions, deps: { readonly own: Buffer
           set.set('cache_salt', JSON.stringify(saltOf(target.pool, identity.team ?? '')))
         }
       }
-      const mode = modeFor(target)
+      const mode = modeFor(target, identity.team)
       let reporting: Reporting | null = null
       if (mode !== 'off') {
         const asked = usageOptions({ mode, call, target, fields, own: textOf(content, 'stream_options') })
@@ -128,7 +128,7 @@ export function createShaper(options: ShapeOptions, deps: { readonly own: Buffer
           kept.set(name, name === 'model' && model !== null ? [model] : values)
         else removed.push(name)
       }
-      const mode = modeFor(target)
+      const mode = modeFor(target, null)
       const reporting =
         mode === 'off' ? null : askInForm(kept, isStream && USAGE_HABITS[target.engine].asksInForms, mode)
       const boundary = newBoundary()

@@ -3,12 +3,14 @@ import { GateError } from '../../src/errors.ts'
 import type { Exchange } from '../../src/exchange.ts'
 import { createReluctant } from '../../src/shape/reluctant.ts'
 import { usageOptions } from '../../src/shape/stream-usage.ts'
+import { identityOf } from '../helpers/callers.ts'
 import { createClock } from '../helpers/clock.ts'
 import { exchangeTo } from '../helpers/exchanges.ts'
 
 /** A stream that was asked for its usage. @param own the caller's own options */
-function sent(own: string | null, mode: 'exact' | 'final' = 'exact'): Exchange {
+function sent(own: string | null, mode: 'exact' | 'final' = 'exact', team = 'red'): Exchange {
   const exchange = exchangeTo({ engine: 'openai', operation: 'chat' })
+  exchange.identity = identityOf({ team })
   const { text, reporting } = usageOptions({ mode, call: exchange.call, target: exchange.target, fields: {}, own })
   exchange.reporting = reporting
   exchange.outgoing = {
@@ -56,18 +58,36 @@ t.test('an engine is remembered for ten minutes, when it has taken the call with
   const clock = createClock(0)
   const { modeOf, retreat } = createReluctant(clock.nowMs)
   const taken = retreat(sent(null), refusal('stream_options'))
-  t.equal(modeOf('http://e', 'exact'), 'exact', 'not before: the caller may have been wrong')
+  t.equal(modeOf('http://e', 'exact', 'red'), 'exact', 'not before: the caller may have been wrong')
   taken?.()
-  for (const mode of ['exact', 'final', 'native'] as const) t.equal(modeOf('http://e', mode), 'native')
-  t.equal(modeOf('http://e', 'off'), 'off')
-  t.equal(modeOf('http://other', 'exact'), 'exact')
+  for (const mode of ['exact', 'final', 'native'] as const) t.equal(modeOf('http://e', mode, 'red'), 'native')
+  t.equal(modeOf('http://e', 'off', 'red'), 'off')
+  t.equal(modeOf('http://other', 'exact', 'red'), 'exact')
   clock.advance(10 * 60_000)
-  t.equal(modeOf('http://e', 'exact'), 'exact')
+  t.equal(modeOf('http://e', 'exact', 'red'), 'exact')
 })
 
 t.test('an engine that knows the one option and not the other is asked for the one', async t => {
   const { modeOf, retreat } = createReluctant(() => 0)
   retreat(sent(null), refusal('continuous_usage_stats: extra inputs are not permitted'))?.()
-  t.equal(modeOf('http://e', 'exact'), 'final')
-  t.equal(modeOf('http://e', 'final'), 'final')
+  t.equal(modeOf('http://e', 'exact', 'red'), 'final')
+  t.equal(modeOf('http://e', 'final', 'red'), 'final')
+})
+
+t.test('what one team has met is remembered for that team, and for all when two have', async t => {
+  const clock = createClock(0)
+  const { modeOf, retreat } = createReluctant(clock.nowMs)
+  retreat(sent(null, 'exact', 'red'), refusal('cannot load http://image/stream_options'))?.()
+  t.strictSame(
+    ['red', 'blue', null].map(team => modeOf('http://e', 'exact', team)),
+    ['native', 'exact', 'exact']
+  )
+  clock.advance(60_000)
+  retreat(sent(null, 'exact', 'blue'), refusal('continuous_usage_stats'))?.()
+  t.strictSame(
+    ['red', 'blue', 'green', null].map(team => modeOf('http://e', 'exact', team)),
+    ['native', 'final', 'final', 'final']
+  )
+  clock.advance(9 * 60_000)
+  t.equal(modeOf('http://e', 'exact', 'green'), 'exact', 'one of them has been forgotten')
 })
