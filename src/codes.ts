@@ -252,18 +252,14 @@ export const CODES = {
   },
 
   TOLLGATE_FORWARD_UNREACHABLE: { ...unavailable, message: 'The engine cannot be reached.' },
+  TOLLGATE_FORWARD_DNS: { ...unavailable, message: 'The name of the engine could not be resolved.' },
   TOLLGATE_FORWARD_CONNECT: { ...unavailable, message: 'No connection to the engine came about in time.' },
   TOLLGATE_FORWARD_SOCKETS: { ...unavailable, fault: 'gate', message: 'The gate cannot open another connection.' },
   TOLLGATE_FORWARD_TLS: { ...failed, message: 'No trusted connection to the engine could be made.' },
   TOLLGATE_FORWARD_RESET: { ...failed, message: 'The engine closed the connection before it answered.' },
   TOLLGATE_FORWARD_ANSWER: { ...failed, message: 'The engine gave an answer that cannot be passed on.' },
   TOLLGATE_FORWARD_KEY: { ...failed, message: 'The engine refused the gate. This is for the operator to mend.' },
-  TOLLGATE_FORWARD_REJECTED: {
-    ...bad,
-    status: 400,
-    code: 'invalid_request',
-    message: 'The engine did not accept the request.'
-  },
+  TOLLGATE_FORWARD_REJECTED: { ...request, message: 'The engine did not accept the request.' },
   TOLLGATE_FORWARD_BUSY: {
     ...engine,
     status: 429,

@@ -18,7 +18,6 @@ import { endAll } from './closing.ts'
 import type { Config } from './config/load.ts'
 import { openConnections } from './connections.ts'
 import { createShipping } from './export/shipping.ts'
-import { createTransport } from './forward/transport.ts'
 import { createClientResolver } from './identify/client-ip.ts'
 import { BodyBudget } from './inspect/body-budget.ts'
 import { createEndpoints } from './inspect/endpoints.ts'
@@ -28,15 +27,13 @@ import { createCompletion } from './meter/completion.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { openMint } from './minting.ts'
 import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
-import { createLearner, learnedPools } from './route/learner.ts'
-import { Pool } from './route/pool.ts'
-import { createProber } from './route/prober.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
 import { sharingOf } from './sharing.ts'
 import { connectStore } from './store/valkey.ts'
 import type { Ms, NowMs } from './time.ts'
+import { openUpstreams } from './upstreams.ts'
 import { openWatch } from './watch.ts'
 import type { World } from './world.ts'
 
@@ -64,8 +61,15 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
   })
   const bodies = new BodyBudget(() => overload.memoryBytes)
   const isOverloaded = () => overload.level !== 'normal'
-  const transport = createTransport(first.forward, (pool, tookMs) => metrics.timings.connected(pool, tookMs))
-  const learner = createLearner({ fetchModels: transport.fetchModels, random, log })
+  const upstreams = openUpstreams(first, {
+    log,
+    nowMs,
+    random,
+    onConnected: (pool, tookMs) => metrics.timings.connected(pool, tookMs),
+    onChecked: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
+    onWaited: (...waited) => metrics.timings.waited(...waited)
+  })
+  const { transport, learner, pools } = upstreams
   const store =
     first.store === null ? null : { isCluster: first.store.isCluster, connection: connectStore(first.store) }
   const connection = store?.connection ?? null
@@ -102,13 +106,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     revokedBy: identity => revocations.revokedBy(identity),
     onVerified: (path, tookMs) => metrics.timings.verified(path, tookMs)
   })
-  const prober = createProber({
-    ask: transport.ask,
-    onAnswered: (pool, tookMs) => metrics.timings.checked(pool, tookMs),
-    nowMs,
-    random,
-    log
-  })
   const connections = openConnections(first, { nowMs, log, write: sink.write, limits: LIMITS })
   const banning = openBanning(first.identify, { nowMs, log, write: sink.write, connection })
   const suspicion = openWatch(first.suspect, {
@@ -119,13 +116,13 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     subjectKey: () => config.metrics.subjectKey,
     impose: (client, of) => void banning.bans.impose(client, of)
   })
-  const pools = new Map<string, Pool>()
   const teller =
     first.charge === null ? null : createTeller({ dir: first.charge.dir, timeZone: first.bill.timeZone, log })
   const sinks = first.sinks.filter(({ by }) => by === 'gate')
   const shipping =
-    first.charge === null || sinks.length === 0 ? null : createShipping({ dir: first.charge.dir, sinks, nowMs, log })
-  let isStarted = false
+    first.charge === null || sinks.length === 0
+      ? null
+      : createShipping({ dir: first.charge.dir, sinks, resolver: first.resolver, nowMs, log })
   let config: Config
   let rules: Rules
   let verifier: Verifier
@@ -177,10 +174,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     connections.follow(next)
     overload.follow(next.accept.overload)
     suspicion.follow(next.suspect)
-    transport.follow(next.forward)
-    learner.follow(learnedPools(next.route))
-    followPools(next)
-    if (isStarted) prober.follow(pools.values())
+    upstreams.follow(next)
     verifier = authenticator.follow(next.authenticate)
     rules = {
       names: new Set(next.accept.names),
@@ -193,19 +187,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       table: createRouteTable(next.route.teams, new Map(pools)),
       shaper,
       config: next.hash
-    }
-  }
-
-  function followPools({ route }: Config): void {
-    for (const name of pools.keys()) if (!route.pools.has(name)) pools.delete(name)
-    for (const [name, options] of route.pools) {
-      const known = pools.get(name)
-      if (known !== undefined) known.configure(options)
-      else {
-        const onWaited = metrics.timings.waited
-        const asks = { learned: learner.learned, onSuspected: prober.check }
-        pools.set(name, new Pool(options, { nowMs, random, ...asks, onWaited, log }))
-      }
     }
   }
 
@@ -234,12 +215,14 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       observe: metrics.observe,
       suspicion
     },
+    resolver: upstreams.resolver,
     metrics,
     auditSink: sink,
     revocations: revocationDesk(revocations, { nowMs, write: sink.write }),
     checks: () => [
       ...authenticator.keySets.map(keysCheck),
       loadCheck(overload, bodies),
+      upstreams.check(),
       revocationsCheck(revocations.status),
       ...[...pools.values()].map(pool => poolCheck(pool, nowMs())),
       ...(shipping?.status() ?? []).map(sinkCheck),
@@ -247,7 +230,6 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     ],
     follow,
     start() {
-      isStarted = true
       mint?.start()
       book?.start()
       teller?.start()
@@ -258,8 +240,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       banning.start()
       connections.start()
       authenticator.start()
-      learner.start()
-      prober.follow(pools.values())
+      upstreams.start()
     },
     knowsRevoked: within => revocations.isRead(within),
     async ready() {
@@ -269,10 +250,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     async close() {
       overload.close()
       mint?.close()
-      prober.close()
-      learner.close()
       authenticator.close()
-      transport.close()
+      upstreams.close()
       connections.close()
       const sharing = {
         async close() {

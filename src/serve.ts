@@ -24,6 +24,7 @@ import { openLog } from './log.ts'
 import { AccountsError } from './mint/account-book.ts'
 import { KeyRingError } from './mint/key-ring.ts'
 import { watchParent } from './parent.ts'
+import { replaceSystemLookup } from './resolve/system-lookup.ts'
 import type { Ms } from './time.ts'
 
 /** What `serve` is given. */
@@ -67,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     options.stderr.write(`tollgate: ${(err as Error).message}\n`)
     return 1
   }
+  const restoreLookup = replaceSystemLookup(world.resolver)
   const app = await buildApp(world.app)
   const reloader = createReloader({
     file: options.configFile,
@@ -158,6 +160,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     await endAll({ listener: app }, { withinMs: LISTENER_MS, log })
     await endAll({ 'admin listener': admin }, { withinMs: LISTENER_MS, log })
     await world.close()
+    restoreLookup()
     log.info('the gate is closed')
     await operatorLog.close()
   }

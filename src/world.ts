@@ -4,11 +4,13 @@ import type { AppDeps } from './app.ts'
 import type { AuditSink } from './audit/sink.ts'
 import type { Config } from './config/load.ts'
 import type { Metrics } from './metrics/metrics.ts'
+import type { NameResolver } from './resolve/names.ts'
 import type { Ms } from './time.ts'
 
 /** The real world behind the rooms, and how to begin and end it. */
 export interface World {
   readonly app: AppDeps
+  readonly resolver: NameResolver
   /** What `/readyz` looks at. */
   readonly checks: () => readonly Check[]
   /** Where operators revoke. */

@@ -6,6 +6,7 @@ import { checkAdmin, checkOrigins, checkSuspicious } from './check-defence.ts'
 import { checkBudgets, checkModelLimits, checkThresholds, servedBy, unserved } from './check-limits.ts'
 import { checkLedger, checkSinks } from './check-metering.ts'
 import { checkMint, checkMintKeys } from './check-mint.ts'
+import { checkResolver } from './check-resolver.ts'
 import { checkRevocation } from './check-revocation.ts'
 import { type Finding, nameShown, type Path, suggest } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
@@ -33,6 +34,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkFiles(root, file),
     ...checkMint(root),
     ...checkMintKeys(root),
+    ...checkResolver(root),
     ...checkRevocation(root, file),
     ...checkLedger(mapOf(root.metering), file),
     ...checkSinks(mapOf(mapOf(root.metering).sinks))

@@ -42,6 +42,7 @@ import {
 import { UsageSchema, usageMode } from '../meter/options.ts'
 import { AlertsSchema, type MetricsOptions, MetricsSchema, metricsOptions } from '../metrics/options.ts'
 import { type MintOptions, MintSchema, mintOptions } from '../mint/options.ts'
+import { type ResolverOptions, ResolverSchema, resolverOptions } from '../resolve/options.ts'
 import {
   poolOptions,
   type RouteOptions,
@@ -129,6 +130,7 @@ export const FileSchema = Type.Object(
     }),
     limits: LimitsSchema,
     store: StoreSchema,
+    resolver: ResolverSchema,
     metering: Type.Optional(
       Type.Object(
         { ...MeteringSchemaParts, ...BillSchemaParts, sinks: SinksSchema },
@@ -160,6 +162,7 @@ export interface Config {
   readonly authorize: AuthorizeOptions
   readonly limit: LimitOptions
   readonly store: StoreOptions | null
+  readonly resolver: ResolverOptions
   readonly route: RouteOptions
   readonly shape: ShapeOptions
   readonly forward: ForwardOptions
@@ -202,6 +205,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
     store: storeOptions(yaml.store),
+    resolver: resolverOptions(yaml.resolver),
     limit: limitOptions(yaml.limits, yaml.teams, yaml.models, shape.caps),
     route: routeOptions(
       pools.map(([name, pool]) =>

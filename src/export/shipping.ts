@@ -50,7 +50,7 @@ const MAX_HEAP_MB = 256
 export function createShipping(
   init: WorkerInit & { readonly nowMs: NowMs; readonly log: Log; readonly drainMs?: Ms }
 ): Shipping {
-  const { dir, sinks, nowMs, log, drainMs = DRAIN_MS } = init
+  const { dir, sinks, resolver, nowMs, log, drainMs = DRAIN_MS } = init
   const states = new Map<string, State>(
     sinks.map(({ name }) => [
       name,
@@ -63,7 +63,7 @@ export function createShipping(
 
   function begin(): void {
     const own = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: { dir, sinks } satisfies WorkerInit,
+      workerData: { dir, sinks, resolver } satisfies WorkerInit,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB }
     })
     worker = own

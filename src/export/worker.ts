@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { ResolverOptions } from '../resolve/options.ts'
+import { createResolver } from '../resolve/resolver.ts'
+import { replaceSystemLookup } from '../resolve/system-lookup.ts'
 import type { Ms } from '../time.ts'
 import { Backoff } from './backoff.ts'
 import { GaveUp } from './delivery.ts'
@@ -11,6 +14,7 @@ import { ship } from './shipper.ts'
 export interface WorkerInit {
   readonly dir: string
   readonly sinks: readonly SinkOptions[]
+  readonly resolver: ResolverOptions
 }
 
 /** What the thread tells. */
@@ -62,7 +66,9 @@ async function keep(options: SinkOptions, dir: string, drain: AbortSignal, port:
 // A thread's file is its program: nothing else imports it.
 if (parentPort !== null) {
   const port = parentPort
-  const { dir, sinks } = workerData as WorkerInit
+  const { dir, sinks, resolver } = workerData as WorkerInit
+  // A thread's own: the pool of threads that getaddrinfo would hold is that of the whole process. A failure is a sink's.
+  replaceSystemLookup(createResolver({ options: resolver, log: { warn() {}, info() {} } }))
   const drain = new AbortController()
   port.once('message', () => drain.abort())
   await Promise.all(sinks.map(options => keep(options, dir, drain.signal, port)))

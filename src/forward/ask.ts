@@ -13,10 +13,13 @@ const TIMEOUT_MS: Ms = 5_000
 
 /**
  * Asks an engine something for the gate itself, with GET and the pool's key, over the connections that calls use.
+ * @throws DnsError when its name cannot be resolved
  * @throws when it does not answer within 5 s, or with more than 4 MiB
  */
 export async function askEngine(connections: Connections, path: string, timeoutMs: Ms = TIMEOUT_MS): Promise<Answer> {
   const { apiKey } = connections.target
+  // Apart from the time of the engine: a name server that is slow says nothing of it.
+  if (!connections.isResolved) await connections.ready()
   const connection = connections.take()
   let isWhole = false
   // No signal of its own: one that times out lives on, and what it holds outlives every young collection.

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { ByteCollector } from '../byte-collector.ts'
 import { GateError } from '../errors.ts'
 import type { Bytes } from '../units.ts'
-import { tlsOf } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { type FailurePoint, failureFrom } from './failures.ts'
-import type { TargetOptions } from './options.ts'
 import { MAX_ERROR_BYTES, rejectionFrom } from './rejection.ts'
 
 /** A WebSocket that is to be opened to an engine. */
 export interface DialInit {
-  readonly target: TargetOptions
+  readonly connections: Pick<Connections, 'target' | 'connect'>
   readonly engine: string
   /** A constant path, and a query of ours. */
   readonly path: string
@@ -24,29 +24,45 @@ export interface DialInit {
 
 /** Opens a WebSocket to an engine: certificates verified, no redirect, no compression, bounded messages. */
 export function dial(init: DialInit): WebSocket {
-  const { target, path, headers, maxMessageBytes } = init
+  const { connections, path, headers, maxMessageBytes } = init
+  const { target } = connections
   const socket = new WebSocket(`${target.origin.replace(/^http/, 'ws')}${path}`, {
     headers: Object.fromEntries(headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1] ?? '']] : []))),
-    rejectUnauthorized: true,
-    ...tlsOf(target),
+    createConnection: (_options: unknown, done: (error: Error | null, stream: Duplex) => void) => {
+      connections.connect((error, stream) => {
+        if (stream === null) {
+          done(error, undefined as never)
+          return
+        }
+        if (isSettled) {
+          stream.destroy()
+          return
+        }
+        late = setTimeout(tooLate, target.timeouts.connectMs)
+        done(null, stream)
+      })
+      // It comes when there is one.
+      return undefined as never
+    },
     followRedirects: false,
     perMessageDeflate: false,
     maxPayload: maxMessageBytes
   })
   const at: FailurePoint = { pool: target.pool, origin: target.origin, wasSent: false }
   let isSettled = false
+  let late: NodeJS.Timeout | undefined
   const refuse = (error: GateError) => {
     if (isSettled) return
     isSettled = true
     clearTimeout(late)
     init.onRefused(error)
   }
-  // A handshake costs an engine nothing: it takes as long as a connection may. By a clock of ours, because the library's
-  // tells it by its words alone.
-  const late = setTimeout(() => {
+  // A handshake costs an engine nothing: once connected, it takes as long as connecting may. By a clock of ours, because
+  // the library's tells it by its words alone.
+  const tooLate = () => {
     refuse(failureFrom({ code: 'ETIMEDOUT' }, at))
     socket.terminate()
-  }, target.timeouts.connectMs)
+  }
   socket.once('open', () => {
     isSettled = true
     clearTimeout(late)

@@ -1,4 +1,5 @@
 import { GateError } from '../errors.ts'
+import { DnsError } from '../resolve/names.ts'
 
 /** Where in its life a call to an engine failed. */
 export interface FailurePoint {
@@ -38,6 +39,9 @@ const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTN
 export function failureFrom(cause: unknown, at: FailurePoint): GateError {
   const code = codeOf(cause)
   const detail = { ...at, cause: code }
+  if (cause instanceof DnsError) {
+    return new GateError('TOLLGATE_FORWARD_DNS', { ...detail, name: cause.host, why: cause.message }, { cause })
+  }
   if (TLS.test(code)) return new GateError('TOLLGATE_FORWARD_TLS', detail, { cause })
   if (EXHAUSTED.has(code)) {
     const fix = 'more file descriptors (ulimit -n), memory or local ports for the gate'
@@ -45,8 +49,6 @@ export function failureFrom(cause: unknown, at: FailurePoint): GateError {
   }
   switch (code) {
     case 'ECONNREFUSED':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return new GateError('TOLLGATE_FORWARD_UNREACHABLE', detail, { cause })
@@ -66,6 +68,11 @@ export function failureFrom(cause: unknown, at: FailurePoint): GateError {
       // llhttp names what it could not parse HPE_…; anything else is as little of an answer.
       return new GateError(at.wasSent ? 'TOLLGATE_FORWARD_ANSWER' : 'TOLLGATE_FORWARD_UNREACHABLE', detail, { cause })
   }
+}
+
+/** Whether a failure says something of its engine: not one of the gateway itself, nor of a name that cannot be resolved. */
+export function blamesEngine({ code, row }: GateError): boolean {
+  return row.fault === 'upstream' && code !== 'TOLLGATE_FORWARD_DNS'
 }
 
 /** Whether a connection was closed from the other side. */

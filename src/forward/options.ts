@@ -25,6 +25,8 @@ export interface Timeouts {
   /** Between two pieces of the answer. */
   readonly idleMs: Ms
   readonly totalMs: Ms
+  /** A connection that is older carries no further call. */
+  readonly maxConnectionMs: Ms
 }
 
 /** What `forward/` needs, from the YAML key `pools`. */
@@ -78,14 +80,23 @@ export const PoolSchemaParts = {
   ),
   timeouts: Type.Object(
     {
-      connect: Type.String({ ...DURATION, default: '5s', description: 'To open a connection.' }),
+      connect: Type.String({
+        ...DURATION,
+        default: '5s',
+        description: 'To open a connection, TLS included. Resolving the name is not part of it (`resolver.timeout`).'
+      }),
       first_byte: Type.String({
         ...DURATION,
         default: '10m',
         description: 'From the request to the first byte of the answer: queue and prefill.'
       }),
       idle: Type.String({ ...DURATION, default: '120s', description: 'Between two pieces of an answer.' }),
-      total: Type.String({ ...DURATION, default: '60m', description: 'For the whole answer.' })
+      total: Type.String({ ...DURATION, default: '60m', description: 'For the whole answer.' }),
+      max_connection_duration: Type.String({
+        ...DURATION,
+        default: '5m',
+        description: 'A connection that is older is closed when its call has ended, and another one is opened.'
+      })
     },
     { additionalProperties: false, default: {}, description: 'How long engines may take.' }
   )
@@ -108,6 +119,7 @@ export interface PoolYaml {
     readonly first_byte: string
     readonly idle: string
     readonly total: string
+    readonly max_connection_duration: string
   }
 }
 
@@ -132,7 +144,8 @@ export function targetOptions(pool: string, yaml: PoolYaml, read: (path: string)
         connectMs: readDurationMs(yaml.timeouts.connect),
         firstByteMs: readDurationMs(yaml.timeouts.first_byte),
         idleMs: readDurationMs(yaml.timeouts.idle),
-        totalMs: readDurationMs(yaml.timeouts.total)
+        totalMs: readDurationMs(yaml.timeouts.total),
+        maxConnectionMs: readDurationMs(yaml.timeouts.max_connection_duration)
       }
     }
   })

@@ -8,7 +8,7 @@ import type { Bag, Placed } from './bag.ts'
 import { Clocks } from './clocks.ts'
 import type { Connection, Connections } from './connections.ts'
 import { endsEvent, HEARTBEAT } from './event-stream.ts'
-import { type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
+import { blamesEngine, type FailurePoint, failureFrom, type RelayTimeout, timeoutError } from './failures.ts'
 import { foreignSign } from './foreign.ts'
 import { isEventStream, responseHeaders } from './headers.ts'
 import { MAX_ERROR_BYTES, type Rejection, rejectionFrom, retryAfterOf, unfitFrom } from './rejection.ts'
@@ -61,7 +61,6 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
   #isAtEventEnd = true
   readonly #clocks: Clocks
   #heart: NodeJS.Timeout | null = null
-  /** From when the call is on its connection. */
   #staleness: Staleness | null = null
 
   constructor(init: RelayInit) {
@@ -98,8 +97,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.#state !== 'waiting' || status < 200) return
-    const { lease } = this.#init.exchange
-    lease?.answered(status, retryAfterOf(headers) ?? null)
+    this.#init.exchange.lease?.answered(status, retryAfterOf(headers) ?? null)
     const refusal = this.#foreign(status, headers) ?? unfitFrom(status, headers, this.#point())
     if (refusal !== null) {
       this.#fail(refusal)
@@ -175,7 +173,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     // A connection that had gone stale says nothing of its engine, and what the gate lacks itself does not either. Answers that
     // break off together do: their callers come back at once, and must not be sent there because it has least to do.
     const tells = this.#state === 'answering' || !isUnbegun || !at.wasSent
-    if (tells && error.row.fault === 'upstream') this.#init.exchange.lease?.failed(error)
+    if (tells && blamesEngine(error)) this.#init.exchange.lease?.failed(error)
     this.#fail(error, isUnbegun)
   }
 
@@ -236,12 +234,14 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
 
   #timeOut(which: RelayTimeout, afterMs: number): void {
     const error = timeoutError(which, afterMs, this.#point())
-    if (which === 'first_byte') this.#init.exchange.lease?.failed(error)
+    const { connections, exchange } = this.#init
+    // Of an engine whose name is still being resolved nothing is known.
+    if (which === 'first_byte' && connections.isResolved) exchange.lease?.failed(error)
     this.#fail(error)
   }
 
+  /** Another attempt may follow, with a relay of its own. */
   #refuse(error: GateError, isUnbegun: boolean): void {
-    // Another attempt may follow, with a relay of its own.
     this.#init.inFlight.remove(this)
     this.#init.refuse(error, isUnbegun)
   }
@@ -270,7 +270,7 @@ export class Relay implements Dispatcher.DispatchHandler, Placed {
     this.#state = 'done'
     this.#init.exchange.engineTime.ended()
     this.#clocks.stop()
-    if (this.#heart !== null) clearTimeout(this.#heart)
+    clearTimeout(this.#heart ?? undefined)
     this.#heart = null
   }
 

@@ -5,10 +5,10 @@ import type { Exchange } from '../exchange.ts'
 import { type Ms, msFromSec, type NowMs } from '../time.ts'
 import type { Bytes } from '../units.ts'
 import type { Bag, Placed } from './bag.ts'
+import type { Connections } from './connections.ts'
 import { dial } from './dial.ts'
 import { failureFrom, timeoutError } from './failures.ts'
 import { requestHeaders } from './headers.ts'
-import type { TargetOptions } from './options.ts'
 import { UnfinishedMessage } from './unfinished.ts'
 import { acceptSocket, answerPing, bufferOf, CLOSE, part, pass } from './websocket.ts'
 
@@ -35,7 +35,7 @@ export interface SessionInit {
   readonly exchange: Exchange
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly target: TargetOptions
+  readonly connections: Connections
   readonly inFlight: Bag<Placed & { readonly exchange: Exchange; shutDown(error?: GateError): void }>
   readonly rules: SessionRules
   readonly maxMessageBytes: Bytes
@@ -74,7 +74,7 @@ export class Session implements Placed {
 
   constructor(init: SessionInit) {
     this.#init = init
-    const { exchange, target, response, maxMessageBytes, inFlight } = init
+    const { exchange, connections, response, maxMessageBytes, inFlight } = init
     const { call } = exchange
     inFlight.add(this)
     response.once('close', () => {
@@ -84,7 +84,7 @@ export class Session implements Placed {
       this.#callerClosed(isGoodbye ? CLOSE.NORMAL : CLOSE.ABNORMAL)
     })
     this.#engine = dial({
-      target,
+      connections,
       engine: exchange.target.engine,
       // Routers choose by it; vLLM and SGLang take no notice.
       path: call.model === null ? call.path : `${call.path}?model=${encodeURIComponent(call.model)}`,
@@ -93,7 +93,7 @@ export class Session implements Placed {
         requestId: exchange.id,
         path: call.path,
         contentType: null,
-        apiKey: target.apiKey
+        apiKey: connections.target.apiKey
       }),
       maxMessageBytes,
       onOpen: () => this.#open(),
@@ -117,7 +117,7 @@ export class Session implements Placed {
   }
 
   #open(): void {
-    const { exchange, request, maxMessageBytes, target, takeOver } = this.#init
+    const { exchange, request, maxMessageBytes, connections, takeOver } = this.#init
     if (this.#isDone || exchange.upgrade === null) {
       this.#engine.terminate()
       return
@@ -139,7 +139,7 @@ export class Session implements Placed {
       }
     })
     this.#ping = setInterval(() => this.#beat(), PING_MS)
-    const { totalMs } = target.timeouts
+    const { totalMs } = connections.target.timeouts
     this.#total = setTimeout(() => this.#fail(timeoutError('total', totalMs, this.#point())), totalMs)
     // Last, because it may end the session at once.
     this.#watchToken()
@@ -284,7 +284,7 @@ export class Session implements Placed {
   }
 
   #point() {
-    const { pool, origin } = this.#init.target
+    const { pool, origin } = this.#init.connections.target
     return { pool, origin, wasSent: true }
   }
 }

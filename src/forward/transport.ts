@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { GateError } from '../errors.ts'
 import type { Exchange, Target } from '../exchange.ts'
+import type { ResolvedName } from '../resolve/names.ts'
 import type { Ms } from '../time.ts'
 import { type Answer, askEngine } from './ask.ts'
 import { Bag, type Placed } from './bag.ts'
-import { Connections, createResting, type OnConnected } from './connections.ts'
+import { Connections, createResting } from './connections.ts'
+import type { ConnectorInit } from './connector.ts'
 import { failureFrom } from './failures.ts'
 import { requestHeaders } from './headers.ts'
 import type { ForwardOptions } from './options.ts'
@@ -23,7 +26,7 @@ export interface Transport {
    * Carries the exchange's call as a WebSocket.
    * @throws TOLLGATE_INTERNAL when the target is not of the configuration
    */
-  converse(init: Omit<SessionInit, 'target' | 'inFlight' | 'maxMessageBytes'>): void
+  converse(init: Omit<SessionInit, 'connections' | 'inFlight' | 'maxMessageBytes'>): void
   /**
    * Asks a target something for the gate itself, with GET.
    * @throws (rejects with) a GateError of `forward` when it does not answer in time
@@ -31,6 +34,10 @@ export interface Transport {
   ask(target: Target, path: string): Promise<Answer>
   /** Reads the names of `GET /v1/models` of a target. Rejects on any other answer than a list. */
   fetchModels(origin: string): Promise<readonly string[]>
+  /** Whether it is known where the name of a target leads. */
+  isResolved(target: Target): boolean
+  /** Where the names of all targets lead, those of addresses apart. */
+  names(): readonly UpstreamName[]
   /** Follows a configuration. Targets that did not change keep their connections. */
   follow(options: ForwardOptions): void
   /** Calls in flight. */
@@ -45,6 +52,16 @@ export interface Transport {
   close(options?: { cut: boolean }): void
 }
 
+/** Where the name of a target leads. */
+export interface UpstreamName {
+  readonly pool: string
+  readonly origin: string
+  /** Null: that is not known. */
+  readonly addresses: readonly string[] | null
+  /** Why the name could not be resolved the last time, or null. */
+  readonly fault: string | null
+}
+
 /** A call in flight, as the relay and the session are. */
 interface Running extends Placed {
   readonly exchange: Exchange
@@ -55,7 +72,7 @@ interface Running extends Placed {
 const RETIRED_MS: Ms = 3_600_000
 
 /** Opens the transport. No connection is made before a request asks for one. */
-export function createTransport(first: ForwardOptions, onConnected?: OnConnected): Transport {
+export function createTransport(first: ForwardOptions, init: ConnectorInit = {}): Transport {
   let options = first
   let all: readonly Connections[] = []
   let byPool = new Map<string, Map<string, Connections>>()
@@ -75,8 +92,7 @@ export function createTransport(first: ForwardOptions, onConnected?: OnConnected
     const before = all
     options = next
     all = next.targets.map(
-      target =>
-        before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target, resting, onConnected)
+      target => before.find(known => isDeepStrictEqual(known.target, target)) ?? new Connections(target, resting, init)
     )
     byPool = new Map()
     for (const connections of all) {
@@ -121,9 +137,14 @@ export function createTransport(first: ForwardOptions, onConnected?: OnConnected
       })
     },
     converse(init) {
-      const { target } = connectionsTo(init.exchange.target)
-      new Session({ ...init, target, inFlight, maxMessageBytes: options.maxMessageBytes })
+      const connections = connectionsTo(init.exchange.target)
+      new Session({ ...init, connections, inFlight, maxMessageBytes: options.maxMessageBytes })
     },
+    isResolved: target => connectionsTo(target).isResolved,
+    names: () =>
+      all.flatMap(({ target: { pool, origin }, name }) =>
+        isIP(name.host) === 0 ? [upstreamName(pool, origin, name)] : []
+      ),
     async ask(target, path) {
       try {
         return await askEngine(connectionsTo(target), path)
@@ -152,6 +173,15 @@ export function createTransport(first: ForwardOptions, onConnected?: OnConnected
       for (const connections of all) connections.close()
       if (cut) for (const call of inFlight.all()) call.shutDown()
     }
+  }
+}
+
+function upstreamName(pool: string, origin: string, { addresses, fault }: ResolvedName): UpstreamName {
+  return {
+    pool,
+    origin,
+    addresses: addresses?.map(({ address }) => address) ?? null,
+    fault: fault === null ? null : `${fault.code}: ${fault.message}`
   }
 }
 

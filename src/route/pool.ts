@@ -1,6 +1,6 @@
 import { verdictOf } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
-import type { Call, Lease } from '../exchange.ts'
+import type { Call, Lease, Target } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { leastLoaded, nextInTurn, ofSession } from './balance.ts'
 import { RetryBudget } from './budget.ts'
@@ -16,6 +16,8 @@ export interface PoolDeps {
   readonly random: () => number
   /** The models that the pool's engines said they serve, or null before they have said so. */
   readonly learned: (pool: string) => readonly string[] | null
+  /** Whether it is known where a target's name leads; always, unless given. */
+  readonly isResolved?: (target: Target) => boolean
   /** Told how long each call waited for a place, however that ended. */
   readonly onWaited?: QueueDeps['onWaited']
   /** Told of a target at which calls of one team fail: whether it is well must be asked of itself. */
@@ -68,6 +70,7 @@ export class Pool implements LeasePool {
       const state = known ?? new TargetState(target, options.health)
       state.weight = weight
       state.maxInflight = maxInflight
+      state.isResolved = this.#deps.isResolved?.(target) ?? true
       state.health.options = options.health
       return state
     })
@@ -206,10 +209,15 @@ export class Pool implements LeasePool {
     let paused: TargetState | null = null
     let pausedUntilMs = Number.POSITIVE_INFINITY
     let pauses = 0
+    let unresolved: TargetState | null = null
     let inFlight = 0
     for (const state of this.#targets) {
       inFlight += state.inFlight
       if (state.inFlight >= state.maxInflight || tried?.has(state)) continue
+      if (!state.isResolved) {
+        unresolved ??= state
+        continue
+      }
       const is = state.stateFor(entry.team, nowMs)
       const untilMs = is === 'out' ? 0 : state.pauses.until(entry, nowMs)
       if (untilMs > 0) {
@@ -230,6 +238,8 @@ export class Pool implements LeasePool {
       return trial
     }
     if (up.length > 0) return this.#balance(up, entry)
+    // Nothing else is there: its name may be resolved while the call waits for it.
+    if (pauses === 0 && tried === null) leastRecent ??= unresolved
     if (pauses < 2 || leastRecent !== null || tried !== null) return paused ?? leastRecent
     const retryAfterSec = Math.ceil((pausedUntilMs - nowMs) / 1000)
     throw new GateError('TOLLGATE_ROUTE_BUSY', { pool: this.name, class: entry.class }, { retryAfterSec })

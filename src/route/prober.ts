@@ -145,7 +145,9 @@ class Round {
       if (wants === 'any' || status === 401 || status === 403) return status < 500
       return status === 200 && (wants === 'ok' || isHealthy(body))
     } catch (err) {
-      return err instanceof GateError && err.row.fault === 'gate' ? null : false
+      // A name that cannot be resolved says nothing of its engine.
+      const isUnknown = err instanceof GateError && (err.row.fault === 'gate' || err.code === 'TOLLGATE_FORWARD_DNS')
+      return isUnknown ? null : false
     }
   }
 

@@ -19,6 +19,8 @@ export class TargetState {
   readonly seed: number
   weight = 1
   maxInflight = Number.POSITIVE_INFINITY
+  /** False while it is not known where its name leads: it gets no call while another target can. */
+  isResolved = true
   /** For round robin. */
   credit = 0
   /** Calls of this gate that are there now. */

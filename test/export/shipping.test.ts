@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { createShipping } from '../../src/export/shipping.ts'
 import { ledgerIn, USAGE, until } from '../helpers/ledger-files.ts'
 import { startReceiver } from '../helpers/receiver.ts'
+import { RESOLVER } from '../helpers/resolvers.ts'
 import { httpSink } from '../helpers/sinks.ts'
 
 async function scene(t: Test) {
@@ -16,6 +17,7 @@ async function scene(t: Test) {
     const shipping = createShipping({
       dir,
       sinks: [httpSink(receiver.url)],
+      resolver: RESOLVER,
       nowMs: Date.now,
       drainMs,
       log: { info: write, warn: write, error: write }

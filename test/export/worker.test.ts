@@ -4,6 +4,7 @@ import t from 'tap'
 import type { WorkerInit, WorkerNews } from '../../src/export/worker.ts'
 import { ledgerIn, USAGE } from '../helpers/ledger-files.ts'
 import { startReceiver } from '../helpers/receiver.ts'
+import { RESOLVER } from '../helpers/resolvers.ts'
 import { httpSink } from '../helpers/sinks.ts'
 
 t.test(
@@ -15,7 +16,7 @@ t.test(
     for (let n = 0; n < 3; n++) ledger.charge(null, 'team-a', USAGE)
     const sinks = [httpSink(receiver.url), httpSink(receiver.url, { name: 'bad' })]
     const worker = new Worker(new URL('../../src/export/worker.ts', import.meta.url), {
-      workerData: { dir, sinks } satisfies WorkerInit
+      workerData: { dir, sinks, resolver: RESOLVER } satisfies WorkerInit
     })
     const news: WorkerNews[] = []
     worker.on('message', one => news.push(one))

@@ -14,7 +14,7 @@ async function engine(t: Test, listener: RequestListener): Promise<Connections> 
     ca: null,
     cert: null,
     key: null,
-    timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000 }
+    timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000, maxConnectionMs: 300_000 }
   })
   t.teardown(() => {
     connections.close()

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { type Connection, Connections, createResting, type OnConnected } from '../../src/forward/connections.ts'
+import { type Connection, Connections, createResting } from '../../src/forward/connections.ts'
+import type { OnConnected } from '../../src/forward/connector.ts'
 import { freePort } from '../helpers/ports.ts'
 import { rested } from '../helpers/rested.ts'
 
@@ -21,9 +22,9 @@ async function fixture(t: Test, onConnected?: OnConnected) {
     ca: null,
     cert: null,
     key: null,
-    timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000, totalMs: 1000 }
+    timeouts: { connectMs: 1000, firstByteMs: 1000, idleMs: 1000, totalMs: 1000, maxConnectionMs: 300_000 }
   }
-  const connections = new Connections(target, createResting(), onConnected)
+  const connections = new Connections(target, createResting(), { onConnected })
   t.teardown(() => connections.close())
   const use = async (connection: Connection) => {
     const { body } = await connection.client.request({ method: 'GET', path: '/' })
@@ -134,7 +135,7 @@ t.test('how long it took is told once for each connection, not for calls on it, 
   const dead = new Connections(
     { ...connections.target, origin: `http://127.0.0.1:${await freePort()}` },
     createResting(),
-    () => told.push('dead')
+    { onConnected: () => told.push('dead') }
   )
   t.teardown(() => dead.close())
   await t.rejects(use(dead.take()))

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import type { GateError } from '../../src/errors.ts'
+import { Connections } from '../../src/forward/connections.ts'
 import { dial } from '../../src/forward/dial.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { type RealtimeEngine, startRealtimeEngine } from '../helpers/realtime-engine.ts'
@@ -10,9 +11,10 @@ import { type RealtimeEngine, startRealtimeEngine } from '../helpers/realtime-en
 /** Dials; resolves with the open socket, or with why there is none. */
 async function reach(t: Test, engine: Pick<RealtimeEngine, 'origin'>, ca: string | null = null) {
   const { promise, resolve } = Promise.withResolvers<WebSocket | GateError>()
-  const timeouts = { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000 }
+  const timeouts = { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: 1_000, maxConnectionMs: 300_000 }
+  const target = { pool: 'p', origin: engine.origin, apiKey: null, ca, cert: null, key: null, timeouts }
   const socket = dial({
-    target: { pool: 'p', origin: engine.origin, apiKey: null, ca, cert: null, key: null, timeouts },
+    connections: new Connections(target),
     engine: 'vllm',
     path: '/v1/realtime',
     headers: ['x-request-id', 'r-1'],

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { failureFrom, timeoutError } from '../../src/forward/failures.ts'
+import { blamesEngine, failureFrom, timeoutError } from '../../src/forward/failures.ts'
+import { DnsError } from '../../src/resolve/names.ts'
 
 const at = { pool: 'p', origin: 'http://10.0.0.1:8000', wasSent: false }
 const sent = { ...at, wasSent: true }
@@ -9,13 +10,31 @@ function withCode(code: string): Error {
 }
 
 t.test('P0-5: an engine that cannot be reached is a 503 of ours, without its address in the words', async t => {
-  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']) {
+  for (const code of ['ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH']) {
     const error = failureFrom(withCode(code), at)
     t.equal(error.code, 'TOLLGATE_FORWARD_UNREACHABLE', code)
     t.notMatch(error.message, /10\.0\.0\.1/)
   }
   t.equal(failureFrom(new AggregateError([withCode('ECONNREFUSED')]), at).code, 'TOLLGATE_FORWARD_UNREACHABLE')
 })
+
+t.test(
+  'a name that cannot be resolved has a code of its own, says why to the operator alone, and nothing of its engine',
+  async t => {
+    const cause = new DnsError('DNS_TIMEOUT', 'gpu.example', 'no answer of the name servers (10.0.0.10)')
+    const error = failureFrom(cause, at)
+    t.equal(error.code, 'TOLLGATE_FORWARD_DNS')
+    t.equal(error.told.status, 503)
+    t.match(error.detail, {
+      cause: 'DNS_TIMEOUT',
+      name: 'gpu.example',
+      why: 'no answer of the name servers (10.0.0.10)'
+    })
+    t.notMatch(JSON.stringify(error.told) + error.message, /gpu\.example|10\.0\.0\.10/)
+    t.equal(blamesEngine(error), false)
+    t.equal(blamesEngine(failureFrom(withCode('ECONNREFUSED'), at)), true)
+  }
+)
 
 t.test('a connection that does not come about in time has a code of its own', async t => {
   for (const code of ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']) {

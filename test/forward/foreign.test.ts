@@ -19,7 +19,7 @@ function connectionsTo(t: Test, origin: string, ca: string | null = null) {
     ca,
     cert: null,
     key: null,
-    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 5_000 }
+    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 5_000, maxConnectionMs: 300_000 }
   })
   t.teardown(() => connections.close())
   /** Resolves with what is foreign in the answer. */

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { GateError } from '../../src/errors.ts'
 import { Exchange, type Identity } from '../../src/exchange.ts'
 import { Bag, type Placed } from '../../src/forward/bag.ts'
+import { Connections } from '../../src/forward/connections.ts'
 import { Session } from '../../src/forward/session.ts'
 import { callRealtime } from '../helpers/realtime-caller.ts'
 import { startRealtimeEngine } from '../helpers/realtime-engine.ts'
@@ -47,15 +48,21 @@ async function scene(t: Test, options: { totalMs?: number } = {}) {
       exchange,
       request,
       response: socket as never,
-      target: {
+      connections: new Connections({
         pool: 'p',
         origin: engine.origin,
         apiKey: 'k',
         ca: null,
         cert: null,
         key: null,
-        timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, totalMs: options.totalMs ?? 60_000 }
-      },
+        timeouts: {
+          connectMs: 1_000,
+          firstByteMs: 1_000,
+          idleMs: 1_000,
+          totalMs: options.totalMs ?? 60_000,
+          maxConnectionMs: 300_000
+        }
+      }),
       inFlight,
       rules,
       maxMessageBytes: 1_024,

@@ -21,7 +21,7 @@ async function scene(t: Test) {
     ca: null,
     cert: null,
     key: null,
-    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 5_000 }
+    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 5_000, maxConnectionMs: 300_000 }
   })
   t.teardown(() => {
     connections.close()

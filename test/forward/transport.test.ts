@@ -15,7 +15,7 @@ import { createTransport, type Transport } from '../../src/forward/transport.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { rested } from '../helpers/rested.ts'
 
-const TIMEOUTS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000 }
+const TIMEOUTS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000, maxConnectionMs: 300_000 }
 
 async function listen(t: Test, server: Server | TcpServer): Promise<number> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -373,7 +373,7 @@ t.test('an engine that says nothing in time is a 504, and its connection is clos
 t.test('a stream that falls silent, runs too long or breaks between events ends with an error event', async t => {
   const cases = [
     [{ ...TIMEOUTS, idleMs: 300 }, 'TOLLGATE_FORWARD_IDLE', () => {}],
-    [{ ...TIMEOUTS, totalMs: 500 }, 'TOLLGATE_FORWARD_TOTAL', () => {}],
+    [{ ...TIMEOUTS, totalMs: 500, maxConnectionMs: 300_000 }, 'TOLLGATE_FORWARD_TOTAL', () => {}],
     [TIMEOUTS, 'TOLLGATE_FORWARD_BROKEN', (socket: Socket) => setImmediate(() => socket.resetAndDestroy())]
   ] as const
   for (const [timeouts, code, then] of cases) {

@@ -12,14 +12,14 @@ export interface Certificate {
   readonly keyFile: string
 }
 
-/** Makes one with openssl; its files go with the test. */
-export function makeCertificate(t: Test): Certificate {
+/** Makes one with openssl; its files go with the test. @param name another one than that of 127.0.0.1 */
+export function makeCertificate(t: Test, name = 'IP:127.0.0.1'): Certificate {
   const dir = makeFolder(t)
   const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1'.split(
     ' '
   )
-  args.push('-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certFile)
+  args.push('-addext', `subjectAltName=${name}`, '-keyout', keyFile, '-out', certFile)
   execFileSync('openssl', args, { stdio: 'ignore' })
   return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), certFile, keyFile }
 }

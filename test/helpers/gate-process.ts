@@ -21,15 +21,21 @@ export interface GateProcess {
   readonly exit: Promise<number | string>
 }
 
-/** Starts `tollgate` with arguments; it ends with the test. @param openFiles how many descriptors it may have */
+/**
+ * Starts `tollgate` with arguments; it ends with the test.
+ * @param openFiles how many descriptors it may have
+ * @param before a command that becomes the gate in the end, such as one that gives it a namespace
+ */
 export function runGate(
   t: Pick<Test, 'teardown'>,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-  openFiles: number | 'unlimited' = 'unlimited'
+  openFiles: number | 'unlimited' = 'unlimited',
+  before: readonly string[] = []
 ): GateProcess {
   const limit = openFiles === 'unlimited' ? '' : `ulimit -n ${openFiles};`
-  const child = spawn('sh', ['-c', `${limit} exec "$0" "$@"`, process.execPath, CLI, ...args], {
+  const command = [...before, process.execPath, CLI, ...args]
+  const child = spawn('sh', ['-c', `${limit} exec "$0" "$@"`, ...command], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
