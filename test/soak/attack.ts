@@ -1,0 +1,170 @@
+import { parseArgs } from 'node:util'
+import {
+  type AttackScene,
+  DRAIN_MS,
+  figuresOf,
+  honestFigures,
+  openAttackScene,
+  startAttack,
+  startHonest
+} from './attack-scene.ts'
+import { ATTACKS, type Attack } from './attackers.ts'
+
+const HELP = `Usage: npm run attack -- [--only NAME] [--listener plain|tls] [--format text|json] [--seconds N] [--rest N]
+
+50 honest callers call and log in while others attack from other addresses, one attack after the other, each on a gate of
+its own. No honest call may be refused, their p99 stays within 3 times that of the quiet run before, the memory of the gate
+is within 20 % of what it was when the attack has been over for a minute, and SIGTERM under a second attack ends the process
+within drain.timeout + 2 s. Exit code 1 when a bound is missed.
+
+  --only NAME       one attack alone, may be given more than once: ${ATTACKS.join(', ')}
+  --listener KIND   plain or tls; both unless given
+  --format FORMAT   text (default) or json
+  --seconds N       how long the quiet run and the attack last (20; forged tokens twice that)
+  --rest N          how long after the attack the memory is looked at, in seconds (60)
+`
+
+/** What an attack has done, and whether each bound held. */
+interface Result {
+  readonly attack: Attack
+  readonly listener: 'plain' | 'tls'
+  readonly attempts: number
+  readonly quietP99Ms: number
+  readonly p99Ms: number
+  readonly calls: number
+  readonly refused: Readonly<Record<string, number>>
+  readonly rssBeforeMb: number
+  readonly rssPeakMb: number
+  readonly rssAfterMb: number
+  /** Null when the process did not end within a minute. */
+  readonly endedAfterMs: number | null
+  readonly missed: readonly string[]
+}
+
+const MB = 1024 ** 2
+const WARM_MS = 5_000
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+/** A p99 of a few milliseconds moves by as many with the machine. */
+const FLOOR_MS = 25
+
+async function run(attack: Attack, scene: AttackScene, seconds: number, restSec: number): Promise<Result> {
+  const { port, isTls, honestTokens: tokens, attackToken: token } = scene
+  const honest = startHonest({ port, isTls, tokens })
+  const children = [honest]
+  try {
+    await pause(WARM_MS)
+    await honestFigures(honest)
+    await pause(seconds * 1_000)
+    const quiet = await honestFigures(honest)
+    const before = scene.rss()
+
+    const attackers = startAttack({ attack, port, isTls, token })
+    children.push(attackers)
+    let peak = before
+    const forMs = seconds * (attack === 'forged' ? 2 : 1) * 1_000
+    for (let ms = 0; ms < forMs; ms += 250) {
+      await pause(250)
+      peak = Math.max(peak, scene.rss())
+    }
+    const { connections, done } = await figuresOf<{ connections: number; done: number }>(attackers)
+    const under = await honestFigures(honest)
+    attackers.disconnect()
+    await pause(restSec * 1_000)
+    const after = scene.rss()
+    const calm = await honestFigures(honest)
+
+    children.push(startAttack({ attack, port, isTls, token }))
+    await pause(3_000)
+    honest.disconnect()
+    const end = await scene.stop()
+    const refused = { ...under.refused }
+    for (const [what, count] of Object.entries(calm.refused)) refused[what] = (refused[what] ?? 0) + count
+    const missed = [
+      ...(under.p99Ms <= 3 * Math.max(quiet.p99Ms, FLOOR_MS) ? [] : ['p99']),
+      ...(Object.keys(refused).length === 0 && under.calls > 0 ? [] : ['refused']),
+      ...(after <= 1.2 * before ? [] : ['memory']),
+      ...(end !== null && end.tookMs <= DRAIN_MS + 2_000 && end.exit === '0' ? [] : ['end'])
+    ]
+    return {
+      attack,
+      listener: isTls ? 'tls' : 'plain',
+      attempts: Math.max(connections, done),
+      quietP99Ms: Math.round(quiet.p99Ms),
+      p99Ms: Math.round(under.p99Ms),
+      calls: under.calls,
+      refused,
+      rssBeforeMb: Math.round(before / MB),
+      rssPeakMb: Math.round(peak / MB),
+      rssAfterMb: Math.round(after / MB),
+      endedAfterMs: end === null ? null : Math.round(end.tookMs),
+      missed
+    }
+  } finally {
+    for (const child of children) if (child.connected) child.disconnect()
+  }
+}
+
+function lineOf(result: Result): string {
+  const refused = Object.entries(result.refused).map(([what, count]) => `${what}: ${count}`)
+  return [
+    result.attack.padEnd(10),
+    result.listener.padEnd(5),
+    `${result.attempts} attempts`.padEnd(16),
+    `p99 ${result.quietP99Ms} -> ${result.p99Ms} ms`.padEnd(20),
+    `${result.calls} calls, refused ${refused.length === 0 ? 0 : refused.join(', ')}`.padEnd(28),
+    `RSS ${result.rssBeforeMb} -> ${result.rssPeakMb} -> ${result.rssAfterMb} MB`.padEnd(26),
+    result.endedAfterMs === null ? 'did not end' : `ended after ${result.endedAfterMs} ms`,
+    result.missed.length === 0 ? 'ok' : `MISSED: ${result.missed.join(', ')}`
+  ].join('  ')
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      listener: { type: 'string' },
+      format: { type: 'string', default: 'text' },
+      seconds: { type: 'string', default: '20' },
+      rest: { type: 'string', default: '60' },
+      help: { type: 'boolean', short: 'h' }
+    }
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const { listener, format } = values
+  const only: readonly string[] = values.only ?? ATTACKS
+  const [seconds, restSec] = [Number(values.seconds), Number(values.rest)]
+  const isUsage =
+    only.every(name => (ATTACKS as readonly string[]).includes(name)) &&
+    (listener === undefined || listener === 'plain' || listener === 'tls') &&
+    (format === 'text' || format === 'json') &&
+    seconds > 0 &&
+    restSec >= 0
+  if (!isUsage) {
+    process.stderr.write(HELP)
+    return 2
+  }
+  const results: Result[] = []
+  for (const attack of ATTACKS.filter(name => only.includes(name))) {
+    for (const isTls of [false, true]) {
+      if (listener !== undefined && isTls !== (listener === 'tls')) continue
+      const scene = await openAttackScene(isTls)
+      try {
+        const result = await run(attack, scene, seconds, restSec)
+        results.push(result)
+        if (format === 'text') process.stdout.write(`${lineOf(result)}\n`)
+      } catch (err) {
+        process.stderr.write(`${scene.log()}\n`)
+        throw err
+      } finally {
+        scene.close()
+      }
+    }
+  }
+  if (format === 'json') process.stdout.write(`${JSON.stringify(results, null, 2)}\n`)
+  return results.every(({ missed }) => missed.length === 0) ? 0 : 1
+}
+
+process.exitCode = await main()
