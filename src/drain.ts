@@ -40,11 +40,12 @@ export async function drain(
   const accepting = timer(acceptMs)
   await Promise.race([accepting.done, now])
   accepting.cancel()
+  // From now on, so that no flood of connections makes it later.
+  const late = timer(timeoutMs)
   await takeIn(app.server, now)
   // Closes what is idle now too; what becomes so later lingers.
   const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
   sockets.letGo({ lingerMs: LINGER_MS })
-  const late = timer(timeoutMs)
   await Promise.race([closed, late.done, now])
   transport.close({ cut: true })
   const grace = timer(CUT_GRACE_MS)

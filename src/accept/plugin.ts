@@ -76,6 +76,8 @@ export default fp<AcceptPluginOptions>(
     })
     // Without a listener Node ends the connection without a word.
     server.on('connect', ({ socket }: IncomingMessage) => {
+      // Node has taken its own listeners off: without one, a caller who resets would end the process.
+      socket.on('error', () => socket.destroy())
       answerBrokenSocket({ error: new Error('CONNECT'), socket, open: sockets.of(socket) }, 'TOLLGATE_ACCEPT_METHOD')
       onConnectionError('TOLLGATE_ACCEPT_METHOD', socket.remoteAddress ?? '')
     })

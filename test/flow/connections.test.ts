@@ -128,6 +128,21 @@ t.test('whatever is refused before it is known who asks has an address, a line a
   t.equal(scrape.value('tollgate_errors_total', { code: 'TOLLGATE_ACCEPT_EXPECTATION' }), 1)
 })
 
+t.test('a caller who resets a connection that Node has let go of ends no process', async t => {
+  const w = await world(t)
+  for (const text of [
+    'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n',
+    'GET /v1/realtime HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n'
+  ]) {
+    for (let i = 0; i < 20; i++) {
+      const { socket, closed } = await stranger(t, w.port, { bytes: text })
+      setImmediate(() => socket.resetAndDestroy())
+      await closed
+    }
+  }
+  t.equal((await w.ask(CHAT, { body: BODY })).status, 200)
+})
+
 t.test('a body that takes too long, or cannot be read, is answered, and its line says so', async t => {
   const w = await world(t, { limits: { headersMs: 300, requestMs: 300, checkEveryMs: 20 } })
   const head = `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await w.issuer.sign()}\r\nContent-Type: application/json\r\n`
