@@ -90,6 +90,8 @@ function readTimes(claims: JsonObject, issuer: IssuerOptions, nowMs: Ms) {
   if (msFromSec(expSec) <= nowMs) throw invalid('expired')
   if (nbfSec !== null && msFromSec(nbfSec) > nowMs + clockSkewMs) throw invalid('not_yet_valid')
   if (msFromSec(iatSec) > nowMs + clockSkewMs) throw invalid('issued_in_future')
+  // The skew is between two clocks: one that has written all of a token does not contradict itself.
+  if (iatSec > expSec || (nbfSec !== null && nbfSec > expSec)) throw invalid('lifetime')
   // Both ways, so that neither a late `iat` nor a missing one buys time.
   const longestMs = maxLifetimeMs + clockSkewMs
   if (msFromSec(expSec - iatSec) > longestMs || msFromSec(expSec) - nowMs > longestMs) throw invalid('lifetime')

@@ -1,5 +1,6 @@
 import { createPublicKey, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import { isObject, type JsonObject } from './strict-json.ts'
+import { isRocaModulus } from './weak-rsa.ts'
 
 /** A key that may verify signatures. */
 export interface VerifyKey {
@@ -72,6 +73,8 @@ function readKey(jwk: unknown): VerifyKey {
   const { algorithms, members } = readKind(jwk)
   const key = createPublicKey({ key: members, format: 'jwk' })
   checkStrength(key)
+  if (members.kty === 'RSA' && isRocaModulus(members.n ?? ''))
+    throw new TypeError('RSA with a known weakness (CVE-2017-15361)')
   return {
     kid: jwk.kid ?? null,
     thumbprint: hash('sha256', JSON.stringify(members), 'base64url'),

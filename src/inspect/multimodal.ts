@@ -5,7 +5,10 @@ import {
   isTextInput,
   isTextItem,
   isTextMessage,
-  isTextOrNothing
+  isTextOrNothing,
+  isTextPrediction,
+  MEDIA_NAMES,
+  namesMedia
 } from './text-parts.ts'
 
 /**
@@ -21,7 +24,11 @@ export function isTextOnly(operation: string, body: Fields): boolean {
 
 /** Operation → whether what it works on is text. Members that another operation would take are no text here. */
 const TEXT_BODIES: ReadonlyMap<string, (body: Fields) => boolean> = new Map([
-  ['chat', ({ messages }) => areTextMessages(messages)],
+  [
+    'chat',
+    ({ messages, prediction, documents }) =>
+      areTextMessages(messages) && isTextPrediction(prediction) && !namesMedia(documents)
+  ],
   ['completions', ({ prompt, messages }) => messages === undefined && isTextInput(prompt)],
   ['responses', isTextResponse],
   ['messages', isTextAnthropic],
@@ -80,35 +87,16 @@ function isNothing(...values: readonly unknown[]): boolean {
 
 /** Top-level members with which one engine or another takes media, embeddings or how to decode them. */
 const MEDIA_MEMBERS = [
-  'image_url',
-  'audio_url',
-  'video_url',
-  'input_audio',
-  'input_image',
-  'input_video',
-  'input_file',
-  'image',
-  'audio',
-  'video',
-  'image_data',
-  'audio_data',
-  'video_data',
-  'images',
-  'audios',
-  'videos',
+  ...MEDIA_NAMES,
   'objects',
   'prompt_embeds',
   'input_embeds',
-  'image_embeds',
-  'audio_embeds',
-  'video_embeds',
   'positional_embed_overrides',
   'features',
   'mm_data_mooncake',
   'mm_hashes',
   'media_io_kwargs',
   'mm_processor_kwargs',
-  'multi_modal_data',
   'images_config',
   'max_dynamic_patch',
   'file',

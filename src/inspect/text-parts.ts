@@ -16,6 +16,48 @@ const TEXT_VALUED = [
   'data'
 ] as const
 
+/** Members with which one engine or another takes media, wherever they stand. */
+export const MEDIA_NAMES = [
+  'image_url',
+  'audio_url',
+  'video_url',
+  'input_audio',
+  'input_image',
+  'input_video',
+  'input_file',
+  'image',
+  'audio',
+  'video',
+  'image_data',
+  'audio_data',
+  'video_data',
+  'images',
+  'audios',
+  'videos',
+  'image_embeds',
+  'audio_embeds',
+  'video_embeds',
+  'multi_modal_data'
+] as const
+const MEDIA: ReadonlySet<string> = new Set(MEDIA_NAMES)
+
+/**
+ * Whether a value names media at any depth. For what engines render as text or take no notice of, and where callers write
+ * members of their own: annotations, documents of a chat. Its depth is bounded by the reading of the body.
+ */
+export function namesMedia(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(namesMedia)
+  return isRecord(value) && Object.entries(value).some(([name, inner]) => MEDIA.has(name) || namesMedia(inner))
+}
+
+/** The predicted output of a chat (OpenAI): a content of text. */
+export function isTextPrediction(prediction: unknown): boolean {
+  if (prediction === undefined || prediction === null) return true
+  return isRecord(prediction) && hasOnly(prediction, PREDICTION) && isTextContent(prediction.content)
+}
+
+const PREDICTION = new Set(['type', 'content'])
+
 const MESSAGE = new Set([
   'role',
   'content',
@@ -35,7 +77,8 @@ const MESSAGE = new Set([
 
 /** A chat message (OpenAI, Anthropic) whose content is text. One with an `audio: {id}` of an earlier answer is not. */
 export function isTextMessage(message: unknown): boolean {
-  return isRecord(message) && hasOnly(message, MESSAGE) && hasTexts(message) && isTextContent(message.content)
+  if (!isRecord(message) || !hasOnly(message, MESSAGE) || !hasTexts(message)) return false
+  return isTextContent(message.content) && !['annotations', 'prefix', 'partial'].some(name => namesMedia(message[name]))
 }
 
 /** A text, nothing, or a list of parts that are text. */
@@ -54,6 +97,8 @@ const PART = new Set([
   'annotations',
   'logprobs'
 ])
+/** Members of a part that may hold anything, and say nothing that an engine reads. */
+const BESIDE_TEXT = ['annotations', 'citations', 'logprobs', 'cache_control'] as const
 const PART_TYPES = new Set([
   'text',
   'input_text',
@@ -71,6 +116,7 @@ const REDACTED = new Set(['type', 'data'])
 function isTextPart(part: unknown): boolean {
   if (typeof part === 'string') return true
   if (!isRecord(part) || !hasTexts(part)) return false
+  if (BESIDE_TEXT.some(name => namesMedia(part[name]))) return false
   switch (part.type) {
     case 'tool_use':
       return hasOnly(part, TOOL_USE)

@@ -58,8 +58,15 @@ const DATA_URL = new RegExp(`^data:(?:${KINDS.join('|')})(?:;[a-z0-9=-]{1,64}){0
 /** How JPEG 2000 begins, boxed or bare, whatever kind it is said to be: engines look at the bytes (CVE-2026-22778). */
 const JPEG_2000 = /^(?:AAAADGpQICANCocK|[/_]0[/_]{2}U)/
 const DOCUMENT_URL = /^data:application\/pdf;base64,/i
-/** Long enough that no file of an engine can be named by it. */
 const MIN_BASE64_CHARS = 256
+/** No file of an engine can be named by a text of this length (PATH_MAX of Linux). */
+const NO_PATH_CHARS = 4_096
+/**
+ * How a shorter one begins: as PNG, JPEG, WebP and WAV, GIF, BMP, the MP4 family, MP3 with a tag, Ogg, FLAC, Matroska or PDF.
+ * Base64 has slashes, so that `////etc/…` would be a path, and so would `/proc/self/root/…` again and again.
+ */
+const SHORT_MEDIUM =
+  /^(?:iVBORw0KGg|\/9j\/|UklGR|R0lGOD|Qk|AAAA[A-Za-z0-9+/]{2}Z0eX[A-D]|SUQz|T2dnU|ZkxhQ|GkXfo|JVBERi)/
 const BASE64_HEAD = /^[A-Za-z0-9+/_-]+={0,2}$/
 const HEAD_CHARS = 4_096
 
@@ -102,6 +109,7 @@ function isEncoded(text: string): boolean {
   return (
     isDataUrl(text) ||
     (text.length >= MIN_BASE64_CHARS &&
+      (text.length >= NO_PATH_CHARS || SHORT_MEDIUM.test(text)) &&
       BASE64_HEAD.test(text.slice(0, HEAD_CHARS - (HEAD_CHARS % 4))) &&
       !JPEG_2000.test(text))
   )

@@ -54,6 +54,12 @@ t.test('V11: nbf and iat may be ahead by the skew and no more; iat must be there
   t.equal(outcome({ iat: undefined }), 'claims')
 })
 
+t.test('a token that was issued, or begins, after it expires contradicts itself, within the skew, too', async t => {
+  t.equal(outcome({ exp: NOW + 10, iat: NOW + 20 }), 'lifetime')
+  t.equal(outcome({ exp: NOW + 10, nbf: NOW + 20 }), 'lifetime')
+  t.match(outcome({ exp: NOW + 20, iat: NOW + 20, nbf: NOW + 20 }), { expSec: NOW + 20 })
+})
+
 t.test('V12: a token that lives longer than max_lifetime is refused, measured from iat and from now', async t => {
   t.match(outcome({ iat: NOW, exp: NOW + 3630 }), { sub: 'u' })
   t.equal(outcome({ iat: NOW, exp: NOW + 3631 }), 'lifetime')

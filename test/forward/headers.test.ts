@@ -55,7 +55,17 @@ t.test('P1, P0-3: nothing that engines, proxies or frameworks obey crosses', asy
 t.test('accept and a well-formed traceparent cross', async t => {
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
   t.match(sent({ accept: 'text/event-stream', traceparent }), { accept: 'text/event-stream', traceparent })
-  t.notOk('traceparent' in sent({ traceparent: 'junk' }))
+  for (const wrong of [
+    'junk',
+    `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`,
+    `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `${traceparent}-more`,
+    `${traceparent}, ${traceparent}`
+  ]) {
+    t.notOk('traceparent' in sent({ traceparent: wrong }), wrong)
+  }
   t.equal(sent({ accept: 'a\u0100' }).accept, '*/*')
 })
 

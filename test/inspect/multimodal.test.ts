@@ -122,3 +122,29 @@ t.test('P10: every operation is text by the members that it works on, and by no 
   ] as const)
     t.notOk(isTextOnly(operation, body), `${operation} ${JSON.stringify(body)}`)
 })
+
+t.test(
+  'media in what engines take no notice of today are media: predictions, documents of a chat, annotations',
+  async t => {
+    const picture = { type: 'image_url', image_url: { url: 'data:,' } }
+    t.notOk(chat('hello', { prediction: { type: 'content', content: [picture] } }))
+    t.notOk(chat('hello', { prediction: picture }))
+    t.notOk(chat('hello', { documents: [{ title: 'a', pages: [{ image: 'x.png' }] }] }))
+    t.notOk(isTextOnly('chat', { messages: [{ role: 'assistant', content: 'x', annotations: [picture] }] }))
+    t.notOk(chat([{ type: 'text', text: 'x', annotations: [{ a: { b: [picture] } }] }]))
+    t.notOk(chat([{ type: 'text', text: 'x', citations: [{ input_audio: {} }] }]))
+    t.notOk(chat([{ type: 'text', text: 'x', cache_control: { type: 'ephemeral', image: 'x.png' } }]))
+    t.notOk(isTextOnly('chat', { messages: [{ role: 'assistant', content: 'x', prefix: { images: [] } }] }))
+  }
+)
+
+t.test(
+  'what honest callers write there is text: predicted code, documents with their source, links of an answer',
+  async t => {
+    t.ok(chat('hello', { prediction: { type: 'content', content: 'code' }, documents: null }))
+    t.ok(chat('hello', { prediction: { type: 'content', content: [{ type: 'text', text: 'code' }] } }))
+    t.ok(chat('hello', { documents: [{ title: 'a', text: 'b', url: 'https://x/y', source: 'z' }] }))
+    const link = { type: 'url_citation', url_citation: { url: 'https://x/y', title: 't', start_index: 1 } }
+    t.ok(isTextOnly('chat', { messages: [{ role: 'assistant', content: 'x', annotations: [link] }] }))
+  }
+)

@@ -117,3 +117,48 @@ t.test('whatever JSON it is, it passes or is refused by name', async () => {
     })
   )
 })
+
+t.test('a path that looks like base64 is not taken for a medium, however it is made long', async t => {
+  for (const path of [
+    `${'/'.repeat(256)}etc/passwd`,
+    `${'/'.repeat(300)}`,
+    `${'/proc/self/root'.repeat(18)}/etc/passwd`,
+    `${'A'.repeat(250)}/models/weights`,
+    `//${'/proc/self/root'.repeat(18)}/etc/shadow`
+  ]) {
+    for (const body of [
+      { messages: [{ content: [{ type: 'input_audio', input_audio: { data: path, format: 'wav' } }] }] },
+      { messages: [{ content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: path } }] }] },
+      { input: [{ type: 'input_file', file_data: path }] }
+    ]) {
+      t.throws(() => checkMedia(body, none), MEDIA, path.slice(0, 40))
+    }
+  }
+})
+
+t.test(
+  'short media of every kind that engines are fed with pass, and sound without a header when it is long',
+  async t => {
+    const audio = (data: string) => ({ messages: [{ content: [{ type: 'input_audio', input_audio: { data } }] }] })
+    const filler = Buffer.alloc(300, 'x')
+    for (const [name, head] of Object.entries({
+      png: '89504e470d0a1a0a',
+      jpeg: 'ffd8ffe0',
+      webp: '5249464624000000',
+      gif: '474946383961',
+      bmp: '424d',
+      mp4: '00000020667479706d703432',
+      heic: '0000001c6674797068656963',
+      mp3: '49443304',
+      ogg: '4f676753',
+      flac: '664c6143',
+      webm: '1a45dfa3',
+      pdf: '255044462d'
+    })) {
+      const data = Buffer.concat([Buffer.from(head, 'hex'), filler]).toString('base64')
+      t.doesNotThrow(() => checkMedia(audio(data), none), name)
+    }
+    t.doesNotThrow(() => checkMedia(audio(Buffer.alloc(4_000, 0xff).toString('base64')), none), 'PCM that is silent')
+    t.throws(() => checkMedia(audio(Buffer.alloc(600, 0xff).toString('base64')), none), MEDIA, 'too short to be any')
+  }
+)
