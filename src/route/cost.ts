@@ -1,4 +1,4 @@
-import type { Content, Exchange, Usage } from '../exchange.ts'
+import type { Exchange, Usage } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
 
@@ -19,14 +19,15 @@ const SEED = {
   inputBytes: 1_000,
   output: 1_000,
   /** 50 tokens in a second. */
-  ms: 10_000,
-  /** A token in an event of 250 bytes. */
-  perByte: OUTPUT / 250
+  ms: 10_000
 }
+
+/** A token that was sent as such counts as much text as one has. */
+const ID_BYTES: Bytes = 4
 
 /** What is known of a call while it runs. */
 export interface Work {
-  /** Of its body. */
+  /** Of the text that its engine reads. */
   readonly inputBytes: Bytes
   /** The most that it lets the engine make, all of its answers together; infinite where it says nothing. */
   readonly maxOutputTokens: number
@@ -34,35 +35,15 @@ export interface Work {
   readonly streamedBytes: () => Bytes
 }
 
-const OUTPUT_NAMES = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'max_new_tokens']
-
 /** What is known of the call of an exchange when `route` sees it. */
 export function workOf(exchange: Exchange): Work {
-  const { call, content, bytesIn } = exchange
+  const { call, size, bytesIn } = exchange
+  const { textBytes = bytesIn, ids = 0, prompts = 1, answers = 1, maxAnswerTokens = null } = size ?? {}
   return {
-    inputBytes: content?.bytes.length ?? bytesIn,
-    maxOutputTokens: content === null ? Number.POSITIVE_INFINITY : maxOutputOf(content.fields),
+    inputBytes: textBytes + ids * ID_BYTES,
+    maxOutputTokens: maxAnswerTokens === null ? Number.POSITIVE_INFINITY : maxAnswerTokens * prompts * answers,
     streamedBytes: call.isStream ? () => exchange.bytesOut : () => 0
   }
-}
-
-/** All that a body lets an engine make: the longest answer, for each answer to each prompt. */
-function maxOutputOf(fields: Content['fields']): number {
-  const { sampling_params: params, n, best_of: bestOf, prompt } = fields
-  const layers: readonly unknown[] = [fields, ...(Array.isArray(params) ? params : [params])]
-  const asked = layers.flatMap(layer => (isRecord(layer) ? OUTPUT_NAMES.map(name => layer[name]).filter(isCount) : []))
-  if (asked.length === 0) return Number.POSITIVE_INFINITY
-  const answers = Math.max(1, ...[n, bestOf].filter(isCount))
-  const prompts = Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
-  return Math.max(...asked) * answers * prompts
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 /** How a call ended, as far as its cost depends on it. */
@@ -115,21 +96,14 @@ export class Habits {
     return Math.min(this.inputOf(work) + soon, Math.max(byTime, streamed > 0 ? soon : 0))
   }
 
-  /** What a call that has ended has cost. */
+  /** What a call that has ended has cost; where nobody has counted it, what its team's calls cost. */
   costOf({ usage, status, failure }: Ended, work: Work): number {
-    const streamed = this.streamedOf(work)
-    const isRefused = failure !== null || (status !== null && status >= 400)
-    if (!isCounted(usage)) {
-      if (isRefused) return Math.max(FLOOR, streamed)
-      const guessed = streamed > 0 ? streamed : work.streamedBytes() * SEED.perByte
-      return Math.max(
-        FLOOR,
-        this.inputOf(work) + (guessed > 0 ? guessed : Math.min(this.#output, OUTPUT * work.maxOutputTokens))
-      )
+    if (isCounted(usage)) {
+      const input = usage.inputTokens === null ? this.inputOf(work) : INPUT * uncachedOf(usage)
+      return Math.max(FLOOR, input + OUTPUT * (usage.outputTokens ?? 0))
     }
-    const input = usage.inputTokens === null ? this.inputOf(work) : INPUT * uncachedOf(usage)
-    const unsaid = usage.source === 'engine_final' ? 0 : streamed
-    return Math.max(FLOOR, input + (usage.outputTokens === null ? unsaid : OUTPUT * usage.outputTokens))
+    if (failure !== null || (status !== null && status >= 400)) return FLOOR
+    return Math.max(FLOOR, this.inputOf(work) + Math.min(this.#output, OUTPUT * work.maxOutputTokens))
   }
 
   /** Learns from a call that was counted. @param tookMs from its place to its end */
@@ -139,7 +113,6 @@ export class Habits {
       this.#input += (INPUT * uncachedOf(usage) - this.#input) * FOLLOW
       this.#inputBytes += (work.inputBytes - this.#inputBytes) * FOLLOW
     }
-    if (usage.outputTokens === null && usage.source !== 'engine_final') return
     const output = OUTPUT * (usage.outputTokens ?? 0)
     this.#output += (output - this.#output) * FOLLOW
     this.#ms += (Math.max(1, tookMs) - this.#ms) * FOLLOW

@@ -27,17 +27,17 @@ t.test('output counts twice, and what a cache had is free', async t => {
   t.equal(cost(usage(5, 1_000, 0)), FLOOR)
 })
 
-t.test('what nobody has said is not counted as nothing, and who leaves a stream pays for what has passed', async t => {
+t.test('what nobody has counted is not counted as nothing, and what was refused as the least', async t => {
   const habits = new Habits()
-  for (let i = 0; i < 200; i++)
-    habits.learn(ended(usage(100, null, 100)), { ...stream(20_000), inputBytes: 400 }, 2_000)
-  const cost = (of: Ended, work: Work = WORK) => Math.round(habits.costOf(of, { ...work, inputBytes: 400 }))
+  for (let i = 0; i < 200; i++) habits.learn(ended(usage(100, null, 100)), { ...WORK, inputBytes: 400 }, 2_000)
+  const cost = (of: Ended, more: Partial<Work> = {}) =>
+    Math.round(habits.costOf(of, { ...WORK, inputBytes: 400, ...more }))
   t.equal(cost(ended(null)), 300, 'what its calls cost')
-  t.equal(cost(ended(null, null)), 300, 'also of a caller who left before the answer began')
-  t.equal(cost(ended(null), stream(2_000_000)), 20_100, 'a long stream')
-  t.equal(cost(ended(usage(100, null, null, 'engine_partial')), stream(2_000_000)), 20_100)
+  t.equal(cost(ended(null), { maxOutputTokens: 5 }), 110)
   t.equal(cost(ended(null, 400)), FLOOR)
-  t.equal(cost(ended(null, 200, new GateError('TOLLGATE_FORWARD_BROKEN')), stream(200_000)), 2_000)
+  t.equal(cost(ended(null, null, new GateError('TOLLGATE_FORWARD_UNREACHABLE'))), FLOOR)
+  t.equal(cost(ended(usage(0, null, 0, 'estimated'), null)), FLOOR, 'whoever left before the engine had begun')
+  t.equal(cost(ended(usage(100, null, 10_000, 'estimated'), 200)), 20_100, 'and who has left a long stream')
 })
 
 t.test(
@@ -66,16 +66,13 @@ t.test('while a stream runs it is charged for what it has taken for certain', as
   t.equal(habits.leastOf({ ...stream(40_000), maxOutputTokens: 5 }), 10, 'and no more than it has asked for')
 })
 
-t.test('how much a call may make is the longest answer that it allows, of all answers to all prompts', async t => {
-  const most = (fields: Readonly<Record<string, unknown>>) => {
-    const exchange = exchangeTo({ engine: 'vllm', operation: 'completions' })
-    exchange.content = { bytes: Buffer.from(JSON.stringify(fields)), members: new Map(), fields }
-    return workOf(exchange).maxOutputTokens
-  }
-  t.equal(most({}), Number.POSITIVE_INFINITY)
-  t.equal(most({ max_tokens: 10 }), 10)
-  t.equal(most({ max_tokens: 10, max_completion_tokens: 20, n: 3 }), 60)
-  t.equal(most({ max_tokens: 10, prompt: ['a', 'b'], best_of: 2 }), 40)
-  t.equal(most({ max_tokens: 10, prompt: [1, 2] }), 10)
-  t.equal(most({ sampling_params: [{ max_new_tokens: 5 }, { max_new_tokens: 7 }] }), 7)
+t.test('a call is as large as its text and its tokens, and may make all answers to all prompts', async t => {
+  const exchange = exchangeTo({ engine: 'vllm', operation: 'completions' })
+  exchange.bytesIn = 1_000_000
+  exchange.size = { textBytes: 100, ids: 5, media: 0, prompts: 2, answers: 3, maxAnswerTokens: 10 }
+  t.match(workOf(exchange), { inputBytes: 120, maxOutputTokens: 60 })
+  exchange.size = { ...exchange.size, maxAnswerTokens: null }
+  t.equal(workOf(exchange).maxOutputTokens, Number.POSITIVE_INFINITY)
+  exchange.bytesOut = 7
+  t.equal(workOf(exchange).streamedBytes(), 7)
 })
