@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, stat, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makeFolder } from './make-folder.ts'
+import { openOrMake } from './private-files.ts'
 import type { Ms } from './time.ts'
 
 /** Where lines are written to. */
@@ -13,7 +14,7 @@ export interface LineTarget {
   close(): void
 }
 
-const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY } = constants
+const { O_APPEND, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY } = constants
 const LOOK_MS: Ms = 5_000
 const NOW = O_NONBLOCK | O_NOCTTY
 
@@ -37,7 +38,7 @@ function openPath(path: string): LineTarget {
   const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false
   if (isPipe) return ours(openSync(path, O_RDWR | NOW))
   makeFolder(dirname(path), 0o777)
-  return ours(openSync(path, O_WRONLY | O_APPEND | O_CREAT | NOW, 0o640))
+  return ours(openOrMake(path, O_WRONLY | O_APPEND | NOW, 0o640))
 }
 
 function openDescriptor(fd: number): LineTarget {

@@ -1,5 +1,6 @@
 import { LineWriter, type LineWriterStatus } from '../line-writer.ts'
 import { printableJson } from '../printable.ts'
+import { openFault } from '../private-files.ts'
 import type { AuditRecord } from './record.ts'
 
 /** Takes audit records and writes each as one line of JSON. */
@@ -18,8 +19,7 @@ const MAX_HELD_BYTES = 64 * 1024 * 1024
 /** The audit log cannot be opened: nothing may be served that is not written down. */
 export class AuditLogError extends Error {
   constructor(file: string, cause: unknown) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    super(`the audit log ${file} cannot be opened (${code}). Mend it, or change 'audit.to'.`, { cause })
+    super(`the audit log ${file} cannot be opened (${openFault(cause)}). Mend it, or change 'audit.to'.`, { cause })
   }
 }
 

@@ -1,5 +1,6 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { openOrMake } from '../private-files.ts'
 import type { Damage, Place } from '../segments/scan.ts'
 import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
@@ -102,7 +103,7 @@ export class Rollup {
   constructor(file: string) {
     try {
       // As the segments: for the gate and its group alone.
-      if (file !== ':memory:') closeSync(openSync(file, 'a', 0o640))
+      if (file !== ':memory:') closeSync(openOrMake(file, constants.O_WRONLY | constants.O_APPEND, 0o640))
       this.#database = new DatabaseSync(file, { timeout: BUSY_MS })
     } catch (err) {
       throw new RollupError(`${file} cannot be opened (${reasonOf(err)})`, err)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { makeFolder } from '../make-folder.ts'
+import { openFault } from '../private-files.ts'
 import { lockFile } from '../segments/format.ts'
 import { type Lock, takeLock } from '../segments/lock.ts'
 import { Ledger, type LedgerInit } from './ledger.ts'
@@ -9,8 +10,7 @@ import { ulid } from './ulid.ts'
 /** The ledger cannot be opened: nothing may be served that is not written down. */
 export class LedgerError extends Error {
   constructor(dir: string, cause: unknown) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    super(`the ledger in ${dir} cannot be opened (${code}). Mend it, or change 'metering.dir'.`, { cause })
+    super(`the ledger in ${dir} cannot be opened (${openFault(cause)}). Mend it, or change 'metering.dir'.`, { cause })
   }
 }
 

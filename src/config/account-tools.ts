@@ -20,8 +20,8 @@ export function accountTools(env: NodeJS.ProcessEnv) {
       if (loaded.config.mint === null) throw new EditError(`${config} has no mint`)
       return loaded.config.mint.keys
     },
-    users: (file: string) => accountsOf(loadUsers(file)),
-    apiKeys: (file: string) => accountsOf(loadApiKeys(file)),
+    users: (file: string) => accountsOf(loadUsers(file, { isOperator: true })),
+    apiKeys: (file: string) => accountsOf(loadApiKeys(file, { isOperator: true })),
     edit: editAccounts
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import type { ApiKey, User } from '../mint/accounts.ts'
 import {
   type AccountFinding,
@@ -11,6 +11,7 @@ import {
   type UsersYaml,
   usersFrom
 } from '../mint/accounts-file.ts'
+import { isExposed, isForeign, type Ownership } from '../private-files.ts'
 import { parseDocument } from './document.ts'
 import type { Fault, Finding } from './faults.ts'
 import { mapOf, warning } from './loose.ts'
@@ -46,14 +47,24 @@ export function accountsReport(
 /** The teams that are served, `*` for any other; null where nobody asks for them. */
 type Teams = Pick<ReadonlySet<string>, 'has'> | null
 
+/** How a file of accounts is read. */
+export interface AccountsLoad {
+  readonly teams?: Teams
+  /** A command, not a gate: as root it may read what belongs to the gate's own user. */
+  readonly isOperator?: boolean
+}
+
 /** Reads a users file. Never throws: whatever is wrong is a fault with a place. */
-export function loadUsers(file: string, teams: Teams = null): AccountsResult<User> {
-  return load(file, 'users add', text => parseUsers(text, file, teams))
+export function loadUsers(file: string, { teams = null, isOperator = false }: AccountsLoad = {}): AccountsResult<User> {
+  return load(file, { maker: 'users add', isOperator }, text => parseUsers(text, file, teams))
 }
 
 /** Reads an API keys file. Never throws. */
-export function loadApiKeys(file: string, teams: Teams = null): AccountsResult<ApiKey> {
-  return load(file, 'api-keys create', text => parseApiKeys(text, file, teams))
+export function loadApiKeys(
+  file: string,
+  { teams = null, isOperator = false }: AccountsLoad = {}
+): AccountsResult<ApiKey> {
+  return load(file, { maker: 'api-keys create', isOperator }, text => parseApiKeys(text, file, teams))
 }
 
 /** Reads the text of a users file: all faults at once, each in its place. */
@@ -78,14 +89,21 @@ export function parseApiKeys(text: string, file: string, teams: Teams = null): A
   })
 }
 
-function load<T>(file: string, maker: string, read: (text: string) => AccountsResult<T>): AccountsResult<T> {
+function load<T>(
+  file: string,
+  { maker, isOperator }: { readonly maker: string; readonly isOperator: boolean },
+  read: (text: string) => AccountsResult<T>
+): AccountsResult<T> {
   const faults = (code: string, message: string, hint?: string) => [
     { ...wholeFile(file, code, message), ...(hint === undefined ? {} : { hint }) }
   ]
   try {
-    // Of what is opened, not of what a name stands for: a mounted secret is a link to a link.
-    const text = readFileSync(file, 'utf8')
-    if ((statSync(file).mode & 0o077) !== 0) {
+    const { text, owner } = readOwned(file)
+    if (isForeign(owner, { isOperator })) {
+      const message = `the file belongs to another user (uid ${owner.uid})`
+      return { ok: false, faults: faults('E361', message, `run: chown ${process.getuid?.()} ${file}`), text: null }
+    }
+    if (isExposed(owner)) {
       const message = 'the file can be read by others than its owner'
       return { ok: false, faults: faults('E361', message, `run: chmod 600 ${file}`), text: null }
     }
@@ -94,6 +112,16 @@ function load<T>(file: string, maker: string, read: (text: string) => AccountsRe
     const code = err instanceof Error && 'code' in err ? err.code : String(err)
     const hint = code === 'ENOENT' ? `'tollgate ${maker}' makes it` : undefined
     return { ok: false, faults: faults('E360', `the file cannot be read (${code})`, hint), text: null }
+  }
+}
+
+/** Of what is opened, not of what a name stands for: a mounted secret is a link to a link. */
+function readOwned(file: string): { readonly text: string; readonly owner: Ownership } {
+  const fd = openSync(file, 'r')
+  try {
+    return { owner: fstatSync(fd), text: readFileSync(fd, 'utf8') }
+  } finally {
+    closeSync(fd)
   }
 }
 

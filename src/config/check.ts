@@ -65,8 +65,8 @@ function accountsOf(result: LoadResult) {
   if (!result.ok || result.config.mint === null) return []
   const { mint, route } = result.config
   return [
-    ...(mint.users === null ? [] : [loadUsers(mint.users, route.teams)]),
-    ...(mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys, route.teams)])
+    ...(mint.users === null ? [] : [loadUsers(mint.users, { teams: route.teams, isOperator: true })]),
+    ...(mint.apiKeys === null ? [] : [loadApiKeys(mint.apiKeys, { teams: route.teams, isOperator: true })])
   ]
 }
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
 import { checkBans, checkConnections } from './check-bans.ts'
@@ -10,6 +10,7 @@ import { checkResolver } from './check-resolver.ts'
 import { checkRevocation } from './check-revocation.ts'
 import { type Finding, nameShown, type Path, suggest } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
+import { fileWarnings } from './secret-files.ts'
 
 const TEAM = /^[A-Za-z0-9_.:-]{1,64}$/
 
@@ -191,6 +192,10 @@ function checkFiles(root: Loose, file: string): Finding[] {
   const missing = namedFiles(root).filter(([, text]) => !existsSync(resolve(dirname(file), text)))
   return [
     ...missing.map(([path, text]) => error('E311', path, `the file ${nameShown(text)} does not exist`)),
+    ...namedFiles(root).flatMap(([path, text]) => {
+      const place = resolve(dirname(file), text)
+      return path.at(-1) === 'key' && existsSync(place) ? fileWarnings(path, text, statSync(place)) : []
+    }),
     ...eachTarget(root).flatMap(([path, { cert, key }]) =>
       (cert === undefined) === (key === undefined)
         ? []

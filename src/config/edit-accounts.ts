@@ -12,6 +12,7 @@ import {
   writeSync
 } from 'node:fs'
 import { isMap, parseDocument, type YAMLMap } from 'yaml'
+import { isLink } from '../private-files.ts'
 import { takeLock } from '../segments/lock.ts'
 import { type AccountKind, accountsReport, loadApiKeys, loadUsers, parseApiKeys, parseUsers } from './accounts.ts'
 
@@ -53,13 +54,14 @@ export function editAccounts(
 ): void {
   const { load, parse } = KINDS[kind]
   const isThere = statSync(file, { throwIfNoEntry: false }) !== undefined
+  if (!isThere && isLink(file)) throw new EditError(`${file} is a link to what is not there`)
   if (!isThere && !mayMake) throw new EditError(`there is no file ${file}`)
   // The file, not the link to it.
   const real = isThere ? realpathSync(file) : file
   const lock = takeLock(`${real}.lock`)
   if (lock === null) throw new EditError(`another program edits ${file} just now`)
   try {
-    const before = isThere ? load(real) : null
+    const before = isThere ? load(real, { isOperator: true }) : null
     if (before?.ok === false) throw new EditError(accountsReport(before).trimEnd())
     const document = parseDocument(isThere ? readFileSync(real, 'utf8') : `${kind}: {}\n`)
     const all = document.get(kind)

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ConfigDocument } from './document.ts'
 import { type Finding, nameShown, type Path } from './faults.ts'
+import { fileWarnings } from './secret-files.ts'
 
 const REFERENCE = /^\$\{(env|file):([^}]+)\}$/
 
@@ -62,12 +63,7 @@ export function interpolate(
       if (trimmed === '') throw new Error('is empty')
       set(trimmed)
       secrets.push(trimmed)
-      if (kind === 'file' && (statSync(resolve(dirname(init.file), name)).mode & 0o004) !== 0) {
-        findings.push({
-          ...finding('W402', `every user of the machine can read ${nameShown(name)}`, 'chmod o-r'),
-          severity: 'warning'
-        })
-      }
+      if (kind === 'file') findings.push(...fileWarnings(path, name, statSync(resolve(dirname(init.file), name))))
     } catch (err) {
       set('')
       findings.push(

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** Up to where a boot has been shipped. */
@@ -22,6 +22,10 @@ export class CursorError extends Error {
     super(`${file} cannot be used (${why}). Without it everything is shipped again, which has no second effect by id.`)
   }
 }
+
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants
+/** What a kill has left is written over, and no link is followed. */
+const NEW = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW
 
 /** Boots that are gone from the folder, and may come back with it. */
 const MAX_GONE = 1_000
@@ -93,7 +97,7 @@ function byBoot(a: string, b: string): number {
 
 function replaceFile(file: string, text: string): void {
   const next = `${file}.next`
-  const fd = openSync(next, 'w', 0o640)
+  const fd = openSync(next, NEW, 0o640)
   try {
     writeFileSync(fd, text)
     fsyncSync(fd)

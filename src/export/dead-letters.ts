@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, readSync, writeFileSync } from 'node:fs'
+import { openOrMake } from '../private-files.ts'
 import type { UsageEvent } from '../segments/format.ts'
 
 /** A record that a sink does not take, and why. */
@@ -18,7 +19,7 @@ export function bury(
   { sink, at }: { readonly sink: string; readonly at: string }
 ): void {
   const text = letters.map(({ event, reason }) => `${JSON.stringify({ at, sink, reason, event })}\n`).join('')
-  const fd = openSync(file, 'a+', 0o640)
+  const fd = openOrMake(file, constants.O_RDWR | constants.O_APPEND, 0o640)
   try {
     writeFileSync(fd, isTorn(fd) ? `\n${text}` : text)
     fsyncSync(fd)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   linkSync,
   readdirSync,
   readFileSync,
@@ -12,6 +13,7 @@ import {
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../make-folder.ts'
+import { isExposed, isForeign, isWritableByOthers, type Ownership } from '../private-files.ts'
 import type { Ms } from '../time.ts'
 import { KeyRingError, keyText, publicPart, type RingKey, readKeyText, readSigningKey } from './key-file.ts'
 
@@ -38,26 +40,33 @@ const STALE_DRAFT_MS: Ms = 3_600_000
  */
 export function prepareFolder(dir: string, keepMs: Ms): void {
   makeFolder(dir, 0o700)
-  const fault = folderFault(dir, statSync(dir).mode)
+  const fault = folderFault(dir, statSync(dir), {})
   if (fault !== null) throw new KeyRingError(fault)
   const files = readdirSync(dir)
   for (const file of files) if (DRAFT.test(file)) removeStale(join(dir, file))
   if (files.includes(OLD_FILE)) carryOver(dir, keepMs)
 }
 
+/** Who reads a folder of keys. */
+export interface FolderReader {
+  /** A command, not a gate: as root it may read what belongs to the gate's own user. */
+  readonly isOperator?: boolean
+}
+
 /** Reads every key. @throws the file system's error when the folder cannot be read */
-export function readFolder(dir: string): FolderRead {
+export function readFolder(dir: string, who: FolderReader = {}): FolderRead {
   return gather(
     dir,
+    who,
     namesOf(readdirSync(dir)).map(([name, generation]) => {
       const file = join(dir, name)
       try {
-        return judge(name, file, generation, statSync(file).mode, readFileSync(file, 'utf8'))
+        return judge({ name, file, generation, owner: statSync(file), text: readFileSync(file, 'utf8') }, who)
       } catch (err) {
         return unreadable(name, file, err)
       }
     }),
-    statSync(dir).mode
+    statSync(dir)
   )
 }
 
@@ -67,12 +76,12 @@ export async function readFolderLater(dir: string): Promise<FolderRead> {
   const all = names.map(async ([name, generation]) => {
     const file = join(dir, name)
     try {
-      return judge(name, file, generation, (await stat(file)).mode, await readFile(file, 'utf8'))
+      return judge({ name, file, generation, owner: await stat(file), text: await readFile(file, 'utf8') }, {})
     } catch (err) {
       return unreadable(name, file, err)
     }
   })
-  return gather(dir, await Promise.all(all), (await stat(dir)).mode)
+  return gather(dir, {}, await Promise.all(all), await stat(dir))
 }
 
 /**
@@ -140,10 +149,17 @@ interface Judged {
   readonly fault: string | null
 }
 
-function judge(name: string, file: string, generation: number, mode: number, text: string): Judged {
-  if ((mode & 0o077) !== 0) {
-    return { name, key: null, fault: `${file} can be read by others than its owner. Run: chmod 600 ${file}` }
-  }
+interface FoundFile {
+  readonly name: string
+  readonly file: string
+  readonly generation: number
+  readonly owner: Ownership
+  readonly text: string
+}
+
+function judge({ name, file, generation, owner, text }: FoundFile, who: FolderReader): Judged {
+  const privacy = fileFault(file, owner, who)
+  if (privacy !== null) return { name, key: null, fault: privacy }
   const key = readKeyText(text, generation)
   const fault =
     key === null ? `${file} is not a key of ours, or only half of one. Remove it when no gate signs with it.` : null
@@ -156,9 +172,9 @@ function unreadable(name: string, file: string, err: unknown): Judged | null {
   return { name, key: null, fault: `${file} cannot be read (${codeOf(err)})` }
 }
 
-function gather(dir: string, judged: readonly (Judged | null)[], mode: number): FolderRead {
+function gather(dir: string, who: FolderReader, judged: readonly (Judged | null)[], owner: Ownership): FolderRead {
   const found = judged.filter(one => one !== null)
-  const fault = folderFault(dir, mode)
+  const fault = folderFault(dir, owner, who)
   return {
     keys: new Map(found.map(({ name, key }) => [name, key])),
     faults: [...(fault === null ? [] : [fault]), ...found.flatMap(one => (one.fault === null ? [] : [one.fault]))]
@@ -166,16 +182,26 @@ function gather(dir: string, judged: readonly (Judged | null)[], mode: number): 
 }
 
 /** Whoever can write here can have keys of their own believed. */
-function folderFault(dir: string, mode: number): string | null {
-  return (mode & 0o022) === 0 ? null : `${dir} can be written to by others than its owner. Run: chmod 700 ${dir}`
+function folderFault(dir: string, owner: Ownership, who: FolderReader): string | null {
+  if (isForeign(owner, who)) return belongs(dir, owner)
+  return isWritableByOthers(owner) ? `${dir} can be written to by others than its owner. Run: chmod 700 ${dir}` : null
+}
+
+/** Whoever can read a key signs with it, and whoever can write it has a key of their own believed. */
+function fileFault(file: string, owner: Ownership, who: FolderReader): string | null {
+  if (isForeign(owner, who)) return belongs(file, owner)
+  return isExposed(owner) ? `${file} can be read by others than its owner. Run: chmod 600 ${file}` : null
+}
+
+function belongs(path: string, { uid }: Ownership): string {
+  return `${path} belongs to another user (uid ${uid}). Run: chown ${process.getuid?.()} ${path}`
 }
 
 function carryOver(dir: string, keepMs: Ms): void {
   const file = join(dir, OLD_FILE)
-  const { mode, mtimeMs } = statSync(file)
-  if ((mode & 0o077) !== 0) {
-    throw new KeyRingError(`${file} can be read by others than its owner. Run: chmod 600 ${file}`)
-  }
+  const { mtimeMs, ...owner } = statSync(file)
+  const privacy = fileFault(file, owner, {})
+  if (privacy !== null) throw new KeyRingError(privacy)
   const key = readSigningKey(readFileSync(file, 'utf8'))
   if (key === null) {
     throw new KeyRingError(`${file} is not a key of ours, or only half of one. Remove it to have a new one made.`)
@@ -196,6 +222,11 @@ function writeDraft(dir: string, text: string, mode: number): string {
   writeFileSync(draft, text, { mode, flag: 'wx', flush: true })
   // Whatever the umask of the process says.
   chmodSync(draft, mode)
+  if (process.getuid?.() === 0) {
+    // What root makes beside the gate's own files is the gate's own.
+    const { uid, gid } = statSync(dir)
+    chownSync(draft, uid, gid)
+  }
   return draft
 }
 

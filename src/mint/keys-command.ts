@@ -102,7 +102,7 @@ class Folder {
   views(): readonly KeyView<RingKey>[] {
     // Whoever asks before the first gate has begun has made no mistake in the name, as a rule.
     const { keys, faults } = existsSync(this.#dir)
-      ? readFolder(this.#dir)
+      ? readFolder(this.#dir, { isOperator: true })
       : { keys: new Map<string, null>(), faults: [] }
     const found = [...keys.values()].filter(key => key !== null)
     // What cannot be read is left alone, but said: a gate may know it from before.

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readFileSync, symlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -53,6 +53,18 @@ t.test('a log that cannot be opened is said at once, with its name and what to d
     t.ok(err instanceof AuditLogError)
     t.match(err, { message: `the audit log ${file} cannot be opened (EEXIST). Mend it, or change 'audit.to'.` })
   }
+})
+
+t.test('a log is not made through a link, and the fault says so; one that leads to a file is followed', async t => {
+  const dir = t.testdir({ there: '' })
+  symlinkSync(`${dir}/nowhere`, `${dir}/audit.log`)
+  t.throws(() => openAuditSink(`${dir}/audit.log`, quiet(t)), { message: /audit\.log is a link to what is not there/ })
+  t.notOk(existsSync(`${dir}/nowhere`))
+  symlinkSync(`${dir}/there`, `${dir}/other.log`)
+  const sink = openAuditSink(`${dir}/other.log`, quiet(t))
+  sink.write({ a: 1 })
+  await sink.close()
+  t.equal(readFileSync(`${dir}/there`, 'utf8'), '{"a":1}\n')
 })
 
 t.test('a log below a folder that cannot be made is said at once too', async t => {

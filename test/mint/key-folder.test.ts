@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
 import t from 'tap'
 import { KeyRingError, makeKey } from '../../src/mint/key-file.ts'
 import {
@@ -87,4 +96,28 @@ t.test('the public set is written for everybody to read, and only when it is ano
   t.equal(statSync(`${dir}/jwks.json`).ino, before.ino)
   writePublic(dir, [key, keyOf(2)])
   t.equal(JSON.parse(readFileSync(`${dir}/jwks.json`, 'utf8')).keys.length, 2)
+})
+
+const AS_ROOT = process.getuid?.() === 0 ? {} : { skip: 'only root can give files away' }
+
+t.test('keys and folders of another user are not believed: their owner could put in keys', AS_ROOT, async t => {
+  const dir = `${t.testdir()}/keys`
+  prepareFolder(dir, 0)
+  placeKey(dir, keyOf(1))
+  chownSync(`${dir}/key-000001.json`, 12_345, 12_345)
+  for (const { keys, faults } of [readFolder(dir), await readFolderLater(dir)]) {
+    t.strictSame([...keys.values()], [null])
+    t.match(faults, [/key-000001\.json belongs to another user \(uid 12345\)/])
+  }
+  chownSync(dir, 12_345, 12_345)
+  t.throws(() => prepareFolder(dir, 0), { name: 'KeyRingError', message: /belongs to another user \(uid 12345\)/ })
+  t.match(readFolder(dir, { isOperator: true }), { faults: [], keys: new Map([['key-000001.json', Object]]) })
+})
+
+t.test('what root makes in the folder of a gate belongs to the gate', AS_ROOT, async t => {
+  const dir = `${t.testdir()}/keys`
+  prepareFolder(dir, 0)
+  chownSync(dir, 12_345, 12_345)
+  placeKey(dir, keyOf(1))
+  t.match(statSync(`${dir}/key-000001.json`), { uid: 12_345, gid: 12_345 })
 })

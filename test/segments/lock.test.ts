@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { isLocked, takeLock } from '../../src/segments/lock.ts'
 
@@ -35,6 +35,16 @@ t.test('a process that is killed holds nothing any more', async t => {
   const lock = takeLock(`${dir}/b.lock`)
   t.not(lock, null)
   lock?.release()
+})
+
+t.test('no lock is taken through a link, and nothing is made where one leads', async t => {
+  const dir = t.testdir({ there: '' })
+  for (const aim of ['nowhere', 'there']) {
+    symlinkSync(`${dir}/${aim}`, `${dir}/${aim}.lock`)
+    t.throws(() => takeLock(`${dir}/${aim}.lock`), { code: 'ELINK', message: /is a link/ })
+  }
+  t.notOk(existsSync(`${dir}/nowhere`))
+  t.equal(readFileSync(`${dir}/there`, 'utf8'), '')
 })
 
 t.test('a file that is no lock is not mistaken for a free one', async t => {
