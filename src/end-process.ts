@@ -2,6 +2,7 @@ import { hasStuckWrite } from './line-writer.ts'
 import type { Ms } from './time.ts'
 
 const UNREAD_MS: Ms = 500
+const LOOK_MS: Ms = 5
 
 /**
  * Ends the process, also when nobody reads the rest of its output. Node itself would wait for the reader, and `process.exit`
@@ -11,7 +12,10 @@ export async function endProcess(exitCode: number): Promise<never> {
   const isRead = Promise.all(
     [process.stdout, process.stderr].map(stream => new Promise(done => stream.write('', done)))
   )
+  const endMs = performance.now() + UNREAD_MS
   await Promise.race([isRead, new Promise(resolve => setTimeout(resolve, UNREAD_MS))])
+  // One that has just begun is not stuck: its end is heard of with the next turn of the event loop.
+  while (hasStuckWrite() && performance.now() < endMs) await new Promise(resolve => setTimeout(resolve, LOOK_MS))
   if (hasStuckWrite()) process.kill(process.pid, 'SIGKILL')
   process.exit(exitCode)
 }
