@@ -8,7 +8,6 @@ import { type Batch, COLUMNS, type Column, KEY, type Key, type Quarter, type Sum
 
 /** The file beside the segments. It holds nothing that is not in them. */
 export const ROLLUP_FILE = 'rollup.sqlite'
-
 /** The sums cannot be read or written. */
 export class RollupError extends Error {
   /** There may be none: the folder takes no files. */
@@ -102,8 +101,8 @@ export class Rollup {
   /** @param file or `:memory:` @throws RollupError */
   constructor(file: string) {
     try {
-      // As the segments: for the gate and its group alone.
-      if (file !== ':memory:') closeSync(openOrMake(file, constants.O_WRONLY | constants.O_APPEND, 0o640))
+      // For the gate and its group alone.
+      if (file !== ':memory:') closeSync(openOrMake(file, constants.O_RDWR, 0o640))
       this.#database = new DatabaseSync(file, { timeout: BUSY_MS })
     } catch (err) {
       throw new RollupError(`${file} cannot be opened (${reasonOf(err)})`, err)
