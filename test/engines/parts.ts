@@ -2,6 +2,7 @@ import { startEngine } from '../helpers/engine.ts'
 import type { Engine, Tools } from './engine.ts'
 import { startGate } from './gate.ts'
 import type { Journey } from './journey.ts'
+import { countingJourneys } from './journeys/counting.ts'
 import { libraryJourneys } from './journeys/libraries.ts'
 import { lastJourneys, retryJourneys } from './journeys/retries.ts'
 import { soundJourneys } from './journeys/sound.ts'
@@ -29,6 +30,10 @@ export interface Stage {
 export const PARTS: Readonly<Record<string, { what: string; open: (tools: Tools) => Promise<Stage> }>> = {
   clients: { what: 'what the Python libraries make of errors; needs no engine, and is quick', open: openClients },
   text: { what: 'vLLM with a model that makes text, by hand and with every library', open: openText },
+  counting: {
+    what: 'what is charged beside the counters of vLLM: a thousand calls, a third of them left',
+    open: openCounting
+  },
   vectors: { what: 'vLLM with models that make vectors and that rank', open: openVectors },
   sound: { what: 'vLLM with a model that writes down what it hears', open: openSound },
   swift: { what: 'ms-swift with its own backend', open: openSwift },
@@ -69,6 +74,30 @@ async function openText(tools: Tools): Promise<Stage> {
     record: { [`vllm-${engine.version}`]: engine },
     journeys: [...textJourneys(world), ...libraries.flatMap(library => libraryJourneys(world, library))],
     close: tap.close
+  }
+}
+
+async function openCounting(tools: Tools): Promise<Stage> {
+  const engine = await startVllm(tools, await installVllm(tools), 'text', 'tiny')
+  const open = async (name: string, more: string) =>
+    await startGate(tools, {
+      name,
+      pools: { p: engine },
+      teams: { 'team-a': ['p'] },
+      more: `requests: { extra_fields: [ignore_eos] }
+limits: { default: { budget: { tokens: 1G, per: month } } }
+${more}`
+    })
+  return {
+    cast: [`vllm ${engine.version}`],
+    record: {},
+    journeys: countingJourneys({
+      engine,
+      gates: {
+        'with a ledger': { gate: await open('with-ledger', 'metering: { dir: usage }') },
+        'without one': { gate: await open('without-ledger', '') }
+      }
+    })
   }
 }
 

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { createRandom } from '../../helpers/money.ts'
+import { after, until } from '../children.ts'
+import { ask, type Journey, send, type Through } from '../journey.ts'
+import type { Vllm } from '../vllm.ts'
+
+/** What is compared: an engine that nothing else uses, behind a gateway with a ledger and one without. */
+export interface CountingWorld {
+  readonly engine: Vllm
+  readonly gates: Readonly<Record<string, Through>>
+}
+
+const KINDS = {
+  chat: '/v1/chat/completions',
+  completions: '/v1/completions',
+  responses: '/v1/responses',
+  messages: '/v1/messages'
+} as const
+type Kind = keyof typeof KINDS
+
+/** Calls that are read and calls that are left, for each kind, streamed or not, and each gateway: a thousand in all. */
+const READ = 42
+const LEFT = 21
+const AT_ONCE = 6
+
+/** Tokens, by who has counted them: of input as vLLM counts it, once for each answer. */
+interface Tokens {
+  readonly input: number
+  readonly output: number
+}
+
+/** Calls of one kind that ended in one way, by two counts. */
+interface Counted {
+  readonly name: string
+  readonly isTold: boolean
+  readonly engine: Tokens
+  readonly gate: Tokens
+}
+
+/** Mixed calls, a third of them left at random moments: what was charged beside the counters of the engine. */
+export function countingJourneys({ engine, gates }: CountingWorld): readonly Journey[] {
+  const random = createRandom(7)
+  const all: Counted[] = []
+  const journeys = Object.entries(gates).flatMap(([name, through]) =>
+    (Object.keys(KINDS) as Kind[]).flatMap(kind =>
+      [true, false].map((isStream): Journey => {
+        const what = `${kind} ${isStream ? 'in a stream' : 'in one piece'}`
+        return {
+          sentence: `${what}, read and left, is charged as the engine has counted it, ${name}`,
+          async run() {
+            const found = await countClass({ engine, through, name: `${what}, ${name}` }, { kind, isStream, random })
+            all.push(...found)
+            for (const counted of found) check(counted)
+            return found.map(figuresOf).join('; ')
+          }
+        }
+      })
+    )
+  )
+  return [
+    ...journeys,
+    {
+      sentence: 'all of it together is within one percent of what the engine has counted',
+      async run() {
+        const sum = (of: (counted: Counted) => Tokens) => ({
+          input: all.reduce((total, counted) => total + of(counted).input, 0),
+          output: all.reduce((total, counted) => total + of(counted).output, 0)
+        })
+        const whole = { name: 'all', isTold: true, engine: sum(one => one.engine), gate: sum(one => one.gate) }
+        const figures = figuresOf(whole)
+        assert.ok(Math.abs(off(whole.gate.input, whole.engine.input)) <= 1, figures)
+        assert.ok(Math.abs(off(whole.gate.output, whole.engine.output)) <= 1, figures)
+        return figures
+      }
+    }
+  ]
+}
+
+async function countClass(
+  { engine, through, name }: { engine: Vllm; through: Through; name: string },
+  { kind, isStream, random }: { kind: Kind; isStream: boolean; random: () => number }
+): Promise<readonly Counted[]> {
+  let meanMs = 1_000
+  const pass = async (way: 'read' | 'left', count: number): Promise<Counted> => {
+    const before = await counters(engine)
+    const sub = (n: number) => `${name} ${way} ${n}`
+    const plans = Array.from({ length: count }, () => ({
+      n: kind === 'chat' || kind === 'completions' ? 1 + Math.floor(random() * 3) : 1,
+      max: 8 + Math.floor(random() * 56),
+      text: Array.from({ length: 5 + Math.floor(random() * 40) }, () => Math.floor(random() * 1e6).toString(36)).join(
+        ' '
+      ),
+      leaveMs: random() * meanMs
+    }))
+    let tookMs = 0
+    const next = plans.values()
+    const work = async () => {
+      for (const { n, max, text, leaveMs } of next) {
+        const token = await through.gate.sign({ sub: sub(n) })
+        const startedAtMs = performance.now()
+        const signal = way === 'left' ? AbortSignal.timeout(Math.max(1, Math.round(leaveMs))) : undefined
+        await send(through, KINDS[kind], bodyOf(kind, { n, max, text, isStream }), { token, ...(signal && { signal }) })
+          .then(async answer => {
+            const said = await answer.text()
+            assert.equal(answer.status, 200, said)
+          })
+          .catch(error => {
+            if (way === 'read') throw error
+          })
+        tookMs += performance.now() - startedAtMs
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, work))
+    if (way === 'read') meanMs = tookMs / count
+    await until('the engine has nothing to do', 30_000, async () => {
+      const [running, waiting] = [
+        await engine.metric('vllm:num_requests_running'),
+        await engine.metric('vllm:num_requests_waiting')
+      ]
+      return running + waiting === 0
+    })
+    // It adds up what it has made once a step, and a line is written when a call has ended.
+    await after(500)
+    const then = await counters(engine)
+    return {
+      name: way,
+      isTold: way === 'read' || (isStream && kind !== 'responses' && kind !== 'messages'),
+      engine: { input: then.input - before.input, output: then.output - before.output },
+      gate: await charged(through, sub)
+    }
+  }
+  return [await pass('read', READ), await pass('left', LEFT)]
+}
+
+/** What the audit log has, which must be what limits have charged. */
+async function charged({ gate }: Through, sub: (n: number) => string): Promise<Tokens> {
+  const sum = { input: 0, output: 0 }
+  for (const n of [1, 2, 3]) {
+    const lines = gate
+      .auditLines()
+      .filter(line => line['user.id'] === sub(n) && line['gen_ai.operation.name'] !== 'limits')
+    const input = lines.reduce((total, line) => total + Number(line['gen_ai.usage.input_tokens'] ?? 0), 0)
+    const output = lines.reduce((total, line) => total + Number(line['gen_ai.usage.output_tokens'] ?? 0), 0)
+    sum.input += n * input
+    sum.output += output
+    if (lines.length === 0) continue
+    const { json } = await ask({ gate }, '/v1/me/limits', null, await gate.sign({ sub: sub(n) }))
+    const limit = json.limits.find((one: { resource: string }) => one.resource === 'tokens')
+    assert.ok(
+      Math.abs(limit.limit - limit.remaining - input - output) <= 1,
+      `limits of ${sub(n)}: ${JSON.stringify(limit)}`
+    )
+  }
+  return sum
+}
+
+async function counters(engine: Vllm): Promise<Tokens> {
+  return {
+    input: await engine.metric('vllm:prompt_tokens_total'),
+    output: await engine.metric('vllm:generation_tokens_total')
+  }
+}
+
+function check(counted: Counted): void {
+  const { isTold, engine, gate } = counted
+  const figures = figuresOf(counted)
+  const [input, output] = [off(gate.input, engine.input), off(gate.output, engine.output)]
+  const most = isTold ? 5 : 25
+  // A few dozen tokens are within the noise of when somebody left.
+  assert.ok(Math.abs(output) <= most || Math.abs(gate.output - engine.output) <= SMALL, figures)
+  assert.ok(Math.abs(input) <= most || Math.abs(gate.input - engine.input) <= SMALL, figures)
+  assert.ok(gate.input > 0 && gate.output > 0, figures)
+}
+
+const SMALL = 20
+
+function off(charged: number, made: number): number {
+  return made === 0 ? 0 : (charged / made - 1) * 100
+}
+
+function figuresOf({ name, engine, gate }: Counted): string {
+  const one = (what: 'input' | 'output') => `${engine[what]} ${off(gate[what], engine[what]).toFixed(1)} %`
+  return `${name}: in ${one('input')}, out ${one('output')}`
+}
+
+function bodyOf(
+  kind: Kind,
+  { n, max, text, isStream }: { n: number; max: number; text: string; isStream: boolean }
+): object {
+  const base = { model: 'tiny', ...(isStream ? { stream: true } : {}) }
+  const messages = [{ role: 'user', content: text }]
+  switch (kind) {
+    case 'chat':
+      return { ...base, messages, n, max_tokens: max, ignore_eos: true }
+    case 'completions':
+      return { ...base, prompt: text, n, max_tokens: max, ignore_eos: true }
+    case 'responses':
+      return { ...base, input: text, max_output_tokens: max }
+    case 'messages':
+      return { ...base, messages, max_tokens: max }
+  }
+}

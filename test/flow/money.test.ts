@@ -1,0 +1,26 @@
+import t from 'tap'
+import { countMoney, type MoneyRow, sumsOf } from '../helpers/money.ts'
+
+// The whole of it, 2000 calls, is `npm run money`.
+const small = { calls: 30, atOnce: 15, startMs: 30, stepMs: 8, maxTokens: 60 } as const
+
+t.test('whatever is asked, and however a caller leaves, limits and ledger charge what the engine has made', async t => {
+  const rows: MoneyRow[] = []
+  for (const [seed, engine] of (['vllm', 'sglang', 'lmdeploy', 'swift', 'openai'] as const).entries()) {
+    await t.test(engine, async t => {
+      const found = await countMoney(t, { ...small, engine, isMetered: seed % 2 === 0, seed })
+      rows.push(...found)
+      for (const [name, { made, limits, ledger }] of sumsOf(found, row => row.class)) {
+        t.equal(limits, ledger, `${name}: limits and ledger agree`)
+        if (name.endsWith('read')) t.equal(limits, made, `${name}: what the engine has told`)
+      }
+    })
+  }
+  const [sum] = sumsOf(rows, () => 'all').values()
+  t.ok(sum !== undefined && Math.abs(sum.limits / sum.made - 1) < 0.05, JSON.stringify(sum))
+  const left = sumsOf(
+    rows.filter(row => row.class.endsWith('left')),
+    row => row.class.replace(/^\S+ /, '')
+  )
+  for (const [name, { made, limits }] of left) t.ok(limits >= 0.75 * made, `${name}: ${limits} of ${made}`)
+})
