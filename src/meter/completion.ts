@@ -75,8 +75,9 @@ function isWhole({ ending, failure }: Exchange): boolean {
 
 function completed(init: Known, taken: Taken): Usage {
   const { reported, exchange, key } = taken
-  const guessedInput = reported.inputTokens ?? init.ratios.inputTokens(key, taken.size)
-  if (!isWhole(exchange) && !hasBegun(init.speed, taken, guessedInput)) return UNBEGUN
+  const input = reported.inputTokens ?? init.ratios.inputTokens(key, taken.size)
+  const guessedInput = reported.inputTokens ?? Math.round(input * promptShare(init.speed, taken, input))
+  if (guessedInput === 0 && !hasAnswered(exchange)) return UNBEGUN
   const guessed: GuessedNumber[] = []
   if (reported.inputTokens === null) {
     guessed.push('input')
@@ -95,14 +96,18 @@ function completed(init: Known, taken: Taken): Usage {
 }
 
 /**
- * Whether an engine has begun the call of a caller who has left: it has answered, or has had time to, and is not known to let
- * calls wait.
+ * Which part of the prompt an engine has read: all of it when it has answered; else as much as it has had time for, and nothing
+ * where it is known to let calls wait.
  */
-function hasBegun(speed: EngineSpeed, { exchange, key, target }: Taken, inputTokens: number): boolean {
-  if (exchange.firstByteAtMs !== null) return true
-  if (exchange.lease?.isEngineFull === true) return false
-  const firstTokenMs = speed.firstTokenMs({ ...key, origin: target.origin }, inputTokens)
-  return exchange.engineTime.workedMs >= firstTokenMs / 2
+function promptShare(speed: EngineSpeed, { exchange, key, target }: Taken, inputTokens: number): number {
+  if (isWhole(exchange) || hasAnswered(exchange)) return 1
+  if (exchange.lease?.isEngineFull === true) return 0
+  return speed.promptShare({ ...key, origin: target.origin }, inputTokens, exchange.engineTime.workedMs)
+}
+
+/** Whether an engine's answer has begun. That of responses begins with an event that comes before the prompt is read. */
+function hasAnswered({ firstByteAtMs, contentBytes, known }: Exchange): boolean {
+  return firstByteAtMs !== null && (known.call?.operation !== 'responses' || contentBytes !== 0)
 }
 
 function outputOf(init: Known, taken: Taken, inputTokens: number): number {

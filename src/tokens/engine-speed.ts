@@ -51,10 +51,11 @@ export class EngineSpeed {
     return Math.max(0, steps) * answers
   }
 
-  /** Until the first token of an answer. */
-  firstTokenMs(of: SpeedKey, inputTokens: number): Ms {
+  /** Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1. */
+  promptShare(of: SpeedKey, inputTokens: number, workedMs: Ms): number {
     const { startMs, stepMs } = this.#read(of)
-    return startMs + (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
+    const readMs = (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
+    return Math.max(0, Math.min(1, (workedMs - startMs) / readMs))
   }
 
   #read({ team, model, origin }: SpeedKey): { readonly startMs: Ms; readonly stepMs: Ms } {

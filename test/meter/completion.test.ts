@@ -1,9 +1,12 @@
+import fc from 'fast-check'
 import t from 'tap'
 import type { GateErrorCode } from '../../src/codes.ts'
 import type { Engine } from '../../src/engines/table.ts'
 import { GateError } from '../../src/errors.ts'
 import type { Ending, Exchange, Usage } from '../../src/exchange.ts'
+import { spentOf } from '../../src/limit/estimate.ts'
 import { createCompletion } from '../../src/meter/completion.ts'
+import { Habits } from '../../src/route/cost.ts'
 import { callSize } from '../../src/tokens/call-size.ts'
 import { EngineSpeed } from '../../src/tokens/engine-speed.ts'
 import { TokenRatios } from '../../src/tokens/token-ratios.ts'
@@ -241,3 +244,102 @@ t.test('every guess is told of, and how far one would have been off', async t =>
     ['m', 'output', 0.5]
   ])
 })
+
+/** What an engine has made of a call, and what of it has been told. */
+const call = fc.record({
+  engine: fc.constantFrom<Engine>('vllm', 'sglang', 'lmdeploy', 'openai'),
+  operation: fc.constantFrom('chat', 'completions', 'responses', 'messages', 'generate'),
+  isStream: fc.boolean(),
+  isLeft: fc.boolean(),
+  isTold: fc.boolean(),
+  promptTokens: fc.integer({ min: 10, max: 500 }),
+  max: fc.integer({ min: 10, max: 400 }),
+  n: fc.integer({ min: 1, max: 3 }),
+  share: fc.double({ min: 0.05, max: 1, noNaN: true })
+})
+
+t.test(
+  'whatever is asked and whenever a caller leaves, all are charged alike, and what the engine has made',
+  async () => {
+    const property = fc.property(
+      fc.array(call, { minLength: 60, maxLength: 120 }),
+      fc.record({
+        bytesIn: fc.double({ min: 1.5, max: 7, noNaN: true }),
+        bytesOut: fc.double({ min: 1.5, max: 7, noNaN: true }),
+        startMs: fc.integer({ min: 10, max: 500 }),
+        stepMs: fc.integer({ min: 2, max: 60 })
+      }),
+      (calls, { bytesIn, bytesOut, startMs, stepMs }) => {
+        const { charge } = chargingBy({ bytesIn, bytesOut, startMs, stepMs })
+        // What the team has asked before.
+        for (let n = 0; n < 20; n++) charge({ ...LEARNED, max: 20 + 15 * n, promptTokens: 50 + 10 * n })
+        const sums = { made: 0, charged: 0, madeLeft: 0, chargedLeft: 0 }
+        for (const one of calls) {
+          const { made, charged, queue } = charge(one)
+          if (queue !== charged.input + 2 * charged.output && queue !== 10) return false
+          if (spentOf(charged.usage, RESERVED, { input: 1, cached: 1, output: 1 }) !== charged.input + charged.output)
+            return false
+          sums.made += made
+          sums.charged += charged.input + charged.output
+          if (one.isLeft) {
+            sums.madeLeft += made
+            sums.chargedLeft += charged.input + charged.output
+          }
+        }
+        return Math.abs(sums.charged / sums.made - 1) < 0.05 && sums.chargedLeft >= 0.75 * sums.madeLeft
+      }
+    )
+    fc.assert(property, { numRuns: 40 })
+  }
+)
+
+const RESERVED = { input: 1_000, output: 1_000, answers: 1, least: 1 }
+const LEARNED = {
+  engine: 'vllm',
+  operation: 'chat',
+  isStream: false,
+  isLeft: false,
+  isTold: true,
+  n: 1,
+  share: 1
+} as const
+const WORK = { inputBytes: 0, maxOutputTokens: 1e9, streamedBytes: () => 0 }
+type Call = typeof call extends fc.Arbitrary<infer Value> ? Value : never
+
+/** An engine that makes a token of each answer at a time. */
+function chargingBy(of: { bytesIn: number; bytesOut: number; startMs: number; stepMs: number }) {
+  const ratios = new TokenRatios()
+  const complete = createCompletion({ ratios })
+  return {
+    charge(one: Call) {
+      const steps = one.isLeft ? Math.floor(one.max * one.share) : one.max
+      const output = steps * one.n
+      const hasContent = one.isStream || (!one.isLeft && !one.isTold)
+      // vLLM and SGLang tell in every chunk of chat and completions; others when all is made.
+      const tells =
+        one.isTold && (!one.isLeft || (one.isStream && one.engine !== 'lmdeploy' && one.engine !== 'openai'))
+      const source = one.isLeft ? 'engine_partial' : 'engine_final'
+      const exchange = ended({
+        ...one,
+        body: { messages: [], max_tokens: one.max, n: one.n },
+        ending: one.isLeft ? 'client_left' : 'answered',
+        usage: tells ? { source, inputTokens: one.promptTokens, outputTokens: output } : {},
+        // A sample of what is told is read, too.
+        contentBytes: hasContent || !one.isLeft ? Math.round(output * of.bytesOut) : null,
+        workedMs: of.startMs + (one.promptTokens / 64 + steps) * of.stepMs
+      })
+      exchange.size = {
+        textBytes: Math.round(one.promptTokens * of.bytesIn),
+        ids: 0,
+        media: 0,
+        prompts: 1,
+        answers: one.n,
+        maxAnswerTokens: one.max
+      }
+      complete(exchange)
+      const usage = exchange.usage ?? NONE
+      const charged = { input: usage.inputTokens ?? 0, output: usage.outputTokens ?? 0, usage }
+      return { made: one.promptTokens + output, charged, queue: new Habits().costOf(exchange, WORK) }
+    }
+  }
+}

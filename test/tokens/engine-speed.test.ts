@@ -29,7 +29,9 @@ t.test('answers are made side by side, and a long prompt comes before them', asy
   for (let n = 0; n < 40; n++) speed.learn(of(), { inputTokens: 640, answers: 3 }, 3 * (50 + n), 100 + (60 + n) * 10)
   const made = speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 100 + 70 * 10)
   t.ok(Math.abs(made - 180) < 15, `${made}`)
-  t.ok(Math.abs(speed.firstTokenMs(of(), 640) - 200) < 60)
+  t.equal(speed.promptShare(of(), 640, 400), 1)
+  t.ok(Math.abs(speed.promptShare(of(), 640, 150) - 0.5) < 0.3)
+  t.equal(speed.promptShare(of(), 640, 20), 0)
   t.equal(speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 50), 0)
 })
 

@@ -21,7 +21,7 @@ type Kind = keyof typeof KINDS
 /** Calls that are read and calls that are left, for each kind, streamed or not, and each gateway: a thousand in all. */
 const READ = 42
 const LEFT = 21
-const AT_ONCE = 6
+const AT_ONCE = 3
 
 /** Tokens, by who has counted them: of input as vLLM counts it, once for each answer. */
 interface Tokens {
@@ -86,7 +86,7 @@ async function countClass(
     const sub = (n: number) => `${name} ${way} ${n}`
     const plans = Array.from({ length: count }, () => ({
       n: kind === 'chat' || kind === 'completions' ? 1 + Math.floor(random() * 3) : 1,
-      max: 8 + Math.floor(random() * 56),
+      max: 24 + Math.floor(random() * 72),
       text: Array.from({ length: 5 + Math.floor(random() * 40) }, () => Math.floor(random() * 1e6).toString(36)).join(
         ' '
       ),
