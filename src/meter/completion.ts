@@ -102,7 +102,8 @@ function completed(init: Known, taken: Taken): Usage {
 function promptShare(speed: EngineSpeed, { exchange, key, target }: Taken, inputTokens: number): number {
   if (isWhole(exchange) || hasAnswered(exchange)) return 1
   if (exchange.lease?.isEngineFull === true) return 0
-  return speed.promptShare({ ...key, origin: target.origin }, inputTokens, exchange.engineTime.workedMs)
+  const { engineTime, call } = exchange
+  return speed.promptShare({ ...key, origin: target.origin }, inputTokens, engineTime.workedMs, call.isStream)
 }
 
 /** Whether an engine's answer has begun. That of responses begins with an event that comes before the prompt is read. */

@@ -16,7 +16,7 @@ export interface Job {
 
 /** As long as nothing is known: a token of an answer, and a call around its answer. */
 const SEED_MS_PER_TOKEN: Ms = 20
-const SEED_START_MS: Ms = 100
+const SEED_START_MS: Ms = 0
 /** Tokens of a prompt are read together: so many take about as long as one of an answer. */
 const INPUT_TOKENS_PER_STEP = 64
 /** How fast older calls are forgotten: the last twenty count most. */
@@ -51,11 +51,16 @@ export class EngineSpeed {
     return Math.max(0, steps) * answers
   }
 
-  /** Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1. */
-  promptShare(of: SpeedKey, inputTokens: number, workedMs: Ms): number {
+  /**
+   * Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1.
+   * @param isUnread the engine would have shown its first token: then it is reading the prompt, or has not begun, and the
+   * longer of the two is the likelier
+   */
+  promptShare(of: SpeedKey, inputTokens: number, workedMs: Ms, isUnread: boolean): number {
     const { startMs, stepMs } = this.#read(of)
     const readMs = (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
-    return Math.max(0, Math.min(1, (workedMs - startMs) / readMs))
+    const most = isUnread ? readMs / (readMs + startMs) : 1
+    return Math.max(0, Math.min(most, (workedMs - startMs) / readMs))
   }
 
   #read({ team, model, origin }: SpeedKey): { readonly startMs: Ms; readonly stepMs: Ms } {

@@ -29,9 +29,10 @@ t.test('answers are made side by side, and a long prompt comes before them', asy
   for (let n = 0; n < 40; n++) speed.learn(of(), { inputTokens: 640, answers: 3 }, 3 * (50 + n), 100 + (60 + n) * 10)
   const made = speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 100 + 70 * 10)
   t.ok(Math.abs(made - 180) < 15, `${made}`)
-  t.equal(speed.promptShare(of(), 640, 400), 1)
-  t.ok(Math.abs(speed.promptShare(of(), 640, 150) - 0.5) < 0.3)
-  t.equal(speed.promptShare(of(), 640, 20), 0)
+  t.equal(speed.promptShare(of(), 640, 400, false), 1)
+  t.ok(Math.abs(speed.promptShare(of(), 640, 150, false) - 0.5) < 0.3)
+  t.equal(speed.promptShare(of(), 640, 20, false), 0)
+  t.ok(speed.promptShare(of(), 640, 400, true) < 0.8, 'a stream without a token may not have begun')
   t.equal(speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 50), 0)
 })
 
