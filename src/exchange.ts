@@ -1,6 +1,6 @@
 import type { Client, Identity, Issue, Upgrade } from './caller.ts'
 import type { CallKind } from './engines/operations.ts'
-import type { Engine } from './engines/table.ts'
+import type { Target } from './engines/target.ts'
 import { GateError } from './errors.ts'
 import type { Ms } from './time.ts'
 import type { CallSize } from './tokens/call-size.ts'
@@ -9,6 +9,7 @@ import type { Bytes } from './units.ts'
 import type { Reporting, Tap, Usage } from './usage.ts'
 
 export type { Ban, ClaimedLimits, Client, Identity, Issue, Operator, Upgrade } from './caller.ts'
+export type { Target } from './engines/target.ts'
 export type { GuessedNumber, Reporting, Tap, Usage } from './usage.ts'
 
 /**
@@ -72,14 +73,6 @@ export interface FormFile {
 export interface Outgoing {
   readonly bytes: Buffer
   readonly type: string
-}
-
-/** To which engine, written by `route`. */
-export interface Target {
-  readonly pool: string
-  readonly engine: Engine
-  /** `scheme://host:port` of the engine, the key of its connections. Never shown to a caller. */
-  readonly origin: string
 }
 
 /** A call's place in a pool, from `route` to its end: what `forward` tells of the target, and where it asks for another. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Check } from './admin/app.ts'
+import { createAllAddresses } from './all-addresses.ts'
 import type { Config } from './config/load.ts'
 import type { Addresses } from './forward/connector.ts'
 import { createTransport, type Transport } from './forward/transport.ts'
@@ -45,6 +46,7 @@ export function openUpstreams(first: UpstreamsConfig, init: UpstreamsInit): Upst
     resolver,
     onConnected: init.onConnected,
     onAddresses: ({ pool, origin }, now, before) => {
+      if (several.has(pool, origin)) return
       log.info({ pool, target: origin, ...difference(now, before) }, 'upstream addresses changed')
       const known = pools.get(pool)
       // Calls that wait may go to a target whose name is resolved now.
@@ -64,23 +66,43 @@ export function openUpstreams(first: UpstreamsConfig, init: UpstreamsInit): Upst
     log
   }
   let isStarted = false
+  const several = createAllAddresses({
+    resolver,
+    onChange: (place, now, before) => {
+      log.info({ ...place, ...difference(now, before) }, 'upstream addresses changed')
+      follow()
+    }
+  })
+  let config = first
+  const names = () => [
+    ...transport.names().filter(({ pool, origin }) => !several.has(pool, origin)),
+    ...several.names()
+  ]
+
+  /** Each address of a name is a target where that is asked for; those that have vanished end with their calls. */
+  function follow(): void {
+    const { route, forward } = several.expand(config)
+    transport.follow(forward)
+    learner.follow(learnedPools(route))
+    for (const name of pools.keys()) if (!route.pools.has(name)) pools.delete(name)
+    for (const [name, options] of route.pools) {
+      const known = pools.get(name)
+      if (known === undefined) pools.set(name, new Pool(options, deps))
+      else known.configure(options)
+    }
+    if (isStarted) prober.follow(pools.values())
+  }
 
   return {
     resolver,
     transport,
     learner,
     pools,
-    follow(config) {
-      resolver.follow(config.resolver)
-      transport.follow(config.forward)
-      learner.follow(learnedPools(config.route))
-      for (const name of pools.keys()) if (!config.route.pools.has(name)) pools.delete(name)
-      for (const [name, options] of config.route.pools) {
-        const known = pools.get(name)
-        if (known === undefined) pools.set(name, new Pool(options, deps))
-        else known.configure(options)
-      }
-      if (isStarted) prober.follow(pools.values())
+    follow(next) {
+      config = next
+      resolver.follow(next.resolver)
+      several.follow(next)
+      follow()
     },
     start() {
       isStarted = true
@@ -88,11 +110,12 @@ export function openUpstreams(first: UpstreamsConfig, init: UpstreamsInit): Upst
       prober.follow(pools.values())
     },
     // An engine without an address takes no gateway out of service: all of them would be out together.
-    check: () => ({ name: 'upstream names', ok: true, detail: { names: transport.names() } }),
+    check: () => ({ name: 'upstream names', ok: true, detail: { names: names() } }),
     close() {
       prober.close()
       learner.close()
       transport.close()
+      several.close()
       resolver.close()
     }
   }

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import { isServiceName } from '../resolve/names.ts'
 import { isServerAddress } from '../resolve/options.ts'
 import { DURATION_PATTERN, readDurationMs } from '../units.ts'
 import type { Finding, Path } from './faults.ts'
@@ -33,9 +35,34 @@ export function checkResolver(root: Loose): Finding[] {
   }
   for (const [name, pool] of Object.entries(mapOf(root.pools))) {
     const { max_connection_duration: age } = mapOf(mapOf(pool).timeouts)
+    for (const [index, target] of listOf(mapOf(pool).targets).entries()) {
+      findings.push(...checkTarget(target, ['pools', name, 'targets', index]))
+    }
     findings.push(...tooShort(age, 1_000, '1s', ['pools', name, 'timeouts', 'max_connection_duration']))
   }
   return findings
+}
+
+/** Only names have several addresses, and only service names have ports of their own. */
+function checkTarget(target: unknown, at: Path): Finding[] {
+  const { url, resolve } = typeof target === 'string' ? { url: target, resolve: undefined } : mapOf(target)
+  if (typeof url !== 'string' || !URL.canParse(url)) return []
+  const { hostname, port } = new URL(url)
+  const isAll = resolve === 'all'
+  if (isAll && isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
+    return [
+      error('E373', [...at, 'resolve'], `${hostname} is one address and no name`, 'leave resolve out, or give a name')
+    ]
+  }
+  if (!isServiceName(hostname)) return []
+  const place = typeof target === 'string' ? at : [...at, 'url']
+  if (!isAll)
+    return [
+      error('E373', place, `${hostname} is the name of a service`, 'add resolve: all, which asks for its SRV records')
+    ]
+  return port === ''
+    ? []
+    : [error('E373', place, `the port ${port} is not used: SRV records say it`, 'leave the port out')]
 }
 
 function tooShort(value: unknown, leastMs: number, least: string, at: Path): Finding[] {

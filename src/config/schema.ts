@@ -214,6 +214,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
           pool as RoutePoolYaml,
           (pool.targets as (string | Target)[]).map(target => ({
             origin: originOf(target),
+            resolvesAll: typeof target !== 'string' && target.resolve === 'all',
             weight: (typeof target === 'string' ? undefined : target.weight) ?? 1,
             maxInflight: (typeof target === 'string' ? undefined : target.max_inflight) ?? Number.POSITIVE_INFINITY
           }))

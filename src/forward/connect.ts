@@ -5,8 +5,7 @@ import type { Ms } from '../time.ts'
 /** Where to connect to, and how. */
 export interface ConnectInit {
   /** In the order in which they are tried. Never empty. */
-  readonly addresses: readonly string[]
-  readonly port: number
+  readonly addresses: readonly { readonly address: string; readonly port: number }[]
   /** Null for a connection without TLS. */
   readonly tls: ConnectTls | null
   /** For all of it: every address, and the TLS handshake. */
@@ -63,7 +62,7 @@ export function connectSocket(init: ConnectInit, onSocket: OnSocket): void {
   }, timeoutMs)
 }
 
-function raceTcp({ addresses, port, onFailed }: ConnectInit, onSettled: OnSocket): { cancel(): void } {
+function raceTcp({ addresses, onFailed }: ConnectInit, onSettled: OnSocket): { cancel(): void } {
   const pending = new Map<Socket, number>()
   const errors: Error[] = []
   let begun = 0
@@ -98,8 +97,8 @@ function raceTcp({ addresses, port, onFailed }: ConnectInit, onSettled: OnSocket
     clearTimeout(stagger)
     const place = begun++
     const options: TcpNetConnectOpts & { readonly highWaterMark: number } = {
-      host: addresses[place] ?? '',
-      port,
+      host: addresses[place]?.address ?? '',
+      port: addresses[place]?.port ?? 0,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,

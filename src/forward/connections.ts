@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
-import type { ResolvedName } from '../resolve/names.ts'
+import { type ResolvedName, withoutService } from '../resolve/names.ts'
 import type { Ms } from '../time.ts'
 import type { Placed } from './bag.ts'
 import { Connector, type ConnectorInit } from './connector.ts'
@@ -49,6 +49,8 @@ export function createResting(): Rest<Connection> {
  */
 export class Connections {
   readonly target: TargetOptions
+  /** What `Host` says. */
+  readonly #url: string
   readonly #connector: Connector<Connection>
   readonly #resting: Rest<Connection>
   #size = 0
@@ -56,6 +58,9 @@ export class Connections {
 
   constructor(target: TargetOptions, resting: Rest<Connection> = createResting(), init: ConnectorInit = {}) {
     this.target = target
+    const url = new URL(target.origin)
+    url.hostname = withoutService(url.hostname)
+    this.#url = url.origin
     this.#resting = resting
     // What is idle at an address that the name does not lead to any more ends, what is in use ends with its request.
     this.#connector = new Connector<Connection>(target, init, ({ idle }) => {
@@ -111,7 +116,7 @@ export class Connections {
   }
 
   #open(slot: AddressSlot<Connection> | null): Connection {
-    const client = new Client(this.target.origin, {
+    const client = new Client(this.#url, {
       connect: (_options, done) => {
         this.#connector.connect(connection.slot, (error, socket, used) => {
           connection.socket = socket

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
-import type { NameAddress, NameResolver, ResolvedName } from '../resolve/names.ts'
+import { type NameAddress, type NameResolver, type ResolvedName, withoutService } from '../resolve/names.ts'
 import { literalName } from '../resolve/resolver.ts'
 import type { Ms } from '../time.ts'
+import { readListen } from '../units.ts'
 import type { Placed } from './bag.ts'
 import { connectSocket, type OnSocket } from './connect.ts'
 import type { TargetOptions } from './options.ts'
@@ -35,6 +36,8 @@ export class Connector<T extends Placed = Placed> {
   readonly name: ResolvedName
   readonly rotation = new Rotation<T>()
   readonly #target: TargetOptions
+  /** What the certificate is for. */
+  readonly #host: string
   readonly #port: number
   readonly #init: ConnectorInit
   readonly #onGone: (slot: AddressSlot<T>) => void
@@ -48,9 +51,11 @@ export class Connector<T extends Placed = Placed> {
     this.#init = init
     this.#onGone = onGone
     const { hostname, port, protocol } = new URL(target.origin)
-    this.#port = Number(port || (protocol === 'https:' ? 443 : 80))
     const host = hostname.replace(/^\[|\]$/g, '')
-    const name = init.resolver?.open(host, () => this.#moved()) ?? literalName(host)
+    this.#host = withoutService(host)
+    const one = target.address === undefined ? null : readListen(target.address)
+    this.#port = one?.port ?? Number(port || (protocol === 'https:' ? 443 : 80))
+    const name = literalName(one?.host ?? host) ?? init.resolver?.open(host, () => this.#moved()) ?? null
     if (name === null) throw new TypeError('a name needs a resolver')
     this.name = name
     this.#follow()
@@ -87,7 +92,7 @@ export class Connector<T extends Placed = Placed> {
       done(error, socket, slot)
     }
     const tls = {
-      host: this.name.host,
+      host: this.#host,
       options: tlsOf({ ca, cert, key }),
       session: this.#session,
       onSession: (session: Buffer) => {
@@ -96,8 +101,7 @@ export class Connector<T extends Placed = Placed> {
     }
     connectSocket(
       {
-        addresses: order.map(({ address }) => address),
-        port: this.#port,
+        addresses: order.map(({ address, port }) => ({ address, port: port ?? this.#port })),
         tls: origin.startsWith('https:') ? tls : null,
         timeoutMs: timeouts.connectMs,
         onFailed: place => {

@@ -7,6 +7,8 @@ export interface TargetOptions {
   readonly pool: string
   /** `scheme://host:port`. */
   readonly origin: string
+  /** `address:port`, where it is one of the addresses of a name. */
+  readonly address?: string
   /** Sent to the engine as its own bearer, or null. Never shown. */
   readonly apiKey: string | null
   /** PEM text of the authority that signs the engine's certificate, or null for the system's. */
@@ -59,6 +61,13 @@ export const TargetUrlSchema = Type.String({
 /** The part of an item of the YAML key `pools.*.targets` that forwarding needs. */
 export const TargetSchemaParts = {
   url: TargetUrlSchema,
+  resolve: Type.Optional(
+    Type.Enum(['all'], {
+      description:
+        'all: each address of the name is a target of its own, with its own health and limits, for as long as the name has ' +
+        'it. `http://_http._tcp.vllm.example` takes ports and weights from SRV records.'
+    })
+  ),
   ca: Type.Optional(
     Type.String({ minLength: 1, description: 'PEM file of the authority that signs its certificate.' })
   ),

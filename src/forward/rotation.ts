@@ -6,6 +6,8 @@ import { Bag, type Placed } from './bag.ts'
 export interface AddressSlot<T extends Placed = Placed> {
   readonly address: string
   readonly family: 4 | 6
+  /** Where an SRV record says one. */
+  readonly port: number | null
   readonly idle: Bag<T>
   /** True once the target's name does not lead there any more. */
   isGone: boolean
@@ -35,10 +37,11 @@ export class Rotation<T extends Placed = Placed> {
   follow(addresses: readonly NameAddress[]): readonly AddressSlot<T>[] {
     const before = this.#slots
     this.#slots = addresses.map(
-      ({ address, family }) =>
-        before.find(slot => slot.address === address) ?? {
+      ({ address, family, port }) =>
+        before.find(slot => slot.address === address && slot.port === port) ?? {
           address,
           family,
+          port,
           idle: new Bag<T>(),
           isGone: false,
           failures: 0,

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
+import { targetName } from '../engines/target.ts'
 import { GateError } from '../errors.ts'
 import type { Exchange, Target } from '../exchange.ts'
 import type { ResolvedName } from '../resolve/names.ts'
@@ -68,6 +69,8 @@ interface Running extends Placed {
   shutDown(error?: GateError): void
 }
 
+/** So many addresses of a name are asked in turn for its models. */
+const MAX_ASKED = 4
 /** Longer than any call waits before it goes out. */
 const RETIRED_MS: Ms = 3_600_000
 
@@ -80,11 +83,13 @@ export function createTransport(first: ForwardOptions, init: ConnectorInit = {})
   let retired: { readonly connections: Connections; readonly atMs: Ms }[] = []
   const resting = createResting()
   const inFlight = new Bag<Running>()
-  const connectionsTo = ({ pool, origin }: Target): Connections => {
+  const connectionsTo = ({ pool, ...at }: Target): Connections => {
+    const name = targetName(at)
     const connections =
-      byPool.get(pool)?.get(origin) ??
-      retired.findLast(({ connections: { target } }) => target.pool === pool && target.origin === origin)?.connections
-    if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: origin })
+      byPool.get(pool)?.get(name) ??
+      retired.findLast(({ connections: { target } }) => target.pool === pool && targetName(target) === name)
+        ?.connections
+    if (connections === undefined) throw new GateError('TOLLGATE_INTERNAL', { target: name })
     return connections
   }
 
@@ -96,9 +101,9 @@ export function createTransport(first: ForwardOptions, init: ConnectorInit = {})
     )
     byPool = new Map()
     for (const connections of all) {
-      const { pool, origin } = connections.target
+      const { pool } = connections.target
       const byOrigin = byPool.get(pool) ?? new Map<string, Connections>()
-      byPool.set(pool, byOrigin.set(origin, connections))
+      byPool.set(pool, byOrigin.set(targetName(connections.target), connections))
     }
     const nowMs = performance.now()
     retired = retired.filter(({ atMs }) => nowMs - atMs < RETIRED_MS)
@@ -153,9 +158,10 @@ export function createTransport(first: ForwardOptions, init: ConnectorInit = {})
       }
     },
     async fetchModels(origin) {
-      const connections = all.find(({ target }) => target.origin === origin)
-      if (connections === undefined) throw new TypeError('not a configured target')
-      const { status, body } = await askEngine(connections, '/v1/models')
+      // Addresses of one name serve the same: the first that answers is enough.
+      const several = all.filter(({ target }) => target.origin === origin)
+      if (several.length === 0) throw new TypeError('not a configured target')
+      const { status, body } = await firstOf(several.slice(0, MAX_ASKED), one => askEngine(one, '/v1/models'))
       if (status !== 200) throw new Error(`status ${status}`)
       return namesOf(JSON.parse(body))
     },
@@ -174,6 +180,17 @@ export function createTransport(first: ForwardOptions, init: ConnectorInit = {})
       if (cut) for (const call of inFlight.all()) call.shutDown()
     }
   }
+}
+
+async function firstOf<T, R>(all: readonly T[], ask: (one: T) => Promise<R>): Promise<R> {
+  for (const one of all.slice(0, -1)) {
+    try {
+      return await ask(one)
+    } catch {
+      // The next one may know.
+    }
+  }
+  return await ask(all.at(-1) as T)
 }
 
 function upstreamName(pool: string, origin: string, { addresses, fault }: ResolvedName): UpstreamName {

@@ -27,6 +27,15 @@ export function createReader(
     families.of(name).at().value = value
   }
 
+  const raise = (
+    name: `tollgate_upstream_${'healthy' | 'circuit_open' | 'paused'}`,
+    place: readonly [string, string],
+    is: boolean
+  ) => {
+    const one = families.of(name).at(...place)
+    one.value = Math.max(one.value, Number(is))
+  }
+
   function readPool(pool: PoolSeen): void {
     const { name, queue, targets } = pool
     // They show from the beginning on: what begins at 1 is no increase.
@@ -37,11 +46,12 @@ export function createReader(
     }
     for (const { target, inFlight, health, pauses, teamsWithout } of targets) {
       const place = [name, target.origin] as const
-      families.of('tollgate_upstream_healthy').at(...place).value = Number(health.stateAt(around.nowMs()) === 'up')
-      families.of('tollgate_upstream_circuit_open').at(...place).value = Number(health.isEjected)
-      families.of('tollgate_upstream_circuit_open_teams').at(...place).value = teamsWithout
-      families.of('tollgate_upstream_paused').at(...place).value = Number(pauses.lastUntil(around.nowMs()) > 0)
-      families.of('tollgate_upstream_active').at(...place).value = inFlight
+      // Addresses of one name are one series: their names would be without bound.
+      raise('tollgate_upstream_healthy', place, health.stateAt(around.nowMs()) === 'up')
+      raise('tollgate_upstream_circuit_open', place, health.isEjected)
+      families.of('tollgate_upstream_circuit_open_teams').at(...place).value += teamsWithout
+      raise('tollgate_upstream_paused', place, pauses.lastUntil(around.nowMs()) > 0)
+      families.of('tollgate_upstream_active').at(...place).value += inFlight
       families.of('tollgate_upstream_pending').at(...place)
     }
   }

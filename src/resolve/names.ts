@@ -54,6 +54,11 @@ export interface NameResolver {
   resolve(host: string): Promise<readonly NameAddress[]>
 }
 
+/** The domain of a service, which its certificate and `Host` name (RFC 6125 section 6.2.1); any other host as it is. */
+export function withoutService(host: string): string {
+  return isServiceName(host) ? host.split('.').slice(2).join('.') : host
+}
+
 /** Whether a name is that of a service, whose SRV records say ports too (RFC 2782). */
 export function isServiceName(host: string): boolean {
   return /^_[^.]+\._(?:tcp|udp)\./.test(host)

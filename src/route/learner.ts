@@ -37,7 +37,7 @@ const REFRESH_MS: Ms = 30_000
 export function learnedPools({ pools }: Pick<RouteOptions, 'pools'>): readonly LearnedPool[] {
   return [...pools.values()]
     .filter(({ models }) => models === null)
-    .map(({ name, targets }) => ({ name, targets: targets.map(({ origin }) => origin) }))
+    .map(({ name, targets }) => ({ name, targets: [...new Set(targets.map(({ origin }) => origin))] }))
 }
 
 /** Makes a learner; it asks nobody before `start`. */

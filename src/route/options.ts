@@ -33,6 +33,10 @@ export interface PoolOptions {
 export interface TargetPlace {
   /** `scheme://host:port`. */
   readonly origin: string
+  /** `address:port`, where it is one of the addresses of a name. */
+  readonly address?: string
+  /** True: each address of its name is to be a target of its own. */
+  readonly resolvesAll?: boolean
   /** Its share of the calls, beside the others'. */
   readonly weight: number
   readonly maxInflight: number

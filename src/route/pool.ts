@@ -1,4 +1,5 @@
 import { verdictOf } from '../engines/table.ts'
+import { targetName } from '../engines/target.ts'
 import { GateError } from '../errors.ts'
 import type { Call, Lease, Target } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
@@ -59,14 +60,19 @@ export class Pool implements LeasePool {
 
   /** Follows a new configuration. Calls that are running, and calls that wait, stay. */
   configure(options: PoolOptions): void {
-    const before = new Map(this.#targets.map(state => [state.target.origin, state]))
+    const before = new Map(this.#targets.map(state => [targetName(state.target), state]))
     const isSameEngine = options.engine === this.#options.engine
     this.#options = options
     this.queue.options = options.queue
     this.#configured = options.models === null ? null : new Set(options.models)
-    this.#targets = options.targets.map(({ origin, weight, maxInflight }) => {
-      const target = { pool: options.name, engine: options.engine, origin }
-      const known = isSameEngine ? before.get(origin) : undefined
+    this.#targets = options.targets.map(({ origin, address, weight, maxInflight }) => {
+      const target = {
+        pool: options.name,
+        engine: options.engine,
+        origin,
+        ...(address === undefined ? {} : { address })
+      }
+      const known = isSameEngine ? before.get(targetName(target)) : undefined
       const state = known ?? new TargetState(target, options.health)
       state.weight = weight
       state.maxInflight = maxInflight
@@ -141,7 +147,7 @@ export class Pool implements LeasePool {
 
   /** A call got an answer of a target. */
   praise(state: TargetState, entry: Entry): void {
-    const facts = { pool: this.name, target: state.target.origin }
+    const facts = { pool: this.name, target: targetName(state.target) }
     state.pauses.end(entry)
     if (state.clearFor(entry.team)) {
       this.#deps.log.info({ ...facts, team: entry.team }, 'upstream restored for one team')
@@ -156,7 +162,7 @@ export class Pool implements LeasePool {
   pause(state: TargetState, { team, model }: Entry, { status, forMs }: { status: number; forMs: Ms }): void {
     const pausedMs = state.pauses.add({ team, model }, this.#deps.nowMs(), forMs)
     if (pausedMs === null) return
-    const facts = { pool: this.name, target: state.target.origin, team, model, status, forMs: pausedMs }
+    const facts = { pool: this.name, target: targetName(state.target), team, model, status, forMs: pausedMs }
     this.#deps.log.info(facts, 'upstream asked for a pause')
   }
 
@@ -182,7 +188,7 @@ export class Pool implements LeasePool {
   }
 
   #facts({ target }: TargetState, { code, detail }: GateError) {
-    return { pool: this.name, target: target.origin, code, cause: detail.cause }
+    return { pool: this.name, target: targetName(target), code, cause: detail.cause }
   }
 
   #place(entry: Entry): Lease | null {

@@ -1,4 +1,5 @@
 import { SIGNALS, type Signals } from '../engines/signals.ts'
+import { targetName } from '../engines/target.ts'
 import { GateError } from '../errors.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { type Load, loadFromLoads, loadFromMetrics } from './load.ts'
@@ -155,9 +156,9 @@ class Round {
   #noteKey(status: number): void {
     const isRefused = status === 401 || status === 403
     if (isRefused && !this.#isKeyRefused) {
-      const { pool, origin } = this.#state.target
+      const { pool } = this.#state.target
       this.#init.log.error(
-        { pool, target: origin, status, fix: `pools.${pool}.api_key` },
+        { pool, target: targetName(this.#state.target), status, fix: `pools.${pool}.api_key` },
         'an engine refuses the key of its pool'
       )
     }
@@ -166,7 +167,8 @@ class Round {
 
   #judge(isWell: boolean): void {
     const change = this.#state.health.probed(isWell, this.#init.nowMs())
-    const { pool, origin: target } = this.#state.target
+    const { pool } = this.#state.target
+    const target = targetName(this.#state.target)
     if (change === 'down') this.#init.log.warn({ pool, target }, 'an engine does not answer and is left out')
     if (change !== 'up') return
     this.#init.log.info({ pool, target }, 'an engine answers again')

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { targetName } from '../engines/target.ts'
 import type { Target } from '../exchange.ts'
 import type { Ms } from '../time.ts'
 import { Health, type HealthOptions } from './health.ts'
@@ -34,7 +35,7 @@ export class TargetState {
   constructor(target: Target, health: HealthOptions) {
     this.target = target
     this.health = new Health(health)
-    this.seed = Number.parseInt(hash('sha256', target.origin, 'hex').slice(0, 8), 16)
+    this.seed = Number.parseInt(hash('sha256', targetName(target), 'hex').slice(0, 8), 16)
   }
 
   /** What the engine said of itself last, or null when it did not. */

@@ -23,6 +23,24 @@ t.test('name servers are addresses, with a port or without', async t => {
   t.strictSame(faults('{ servers: [] }'), ['E205 resolver.servers'])
 })
 
+t.test('names alone have several addresses, and service names need no port', async t => {
+  const targets = (text: string) =>
+    parseConfig(`pools: { p: { engine: vllm, targets: [${text}], models: [m] } }\n${REST}`, {
+      file: '/x/tollgate.yaml',
+      env: {}
+    }).faults.map(({ code, path }) => `${code} ${path}`)
+  t.strictSame(
+    targets('{ url: "http://vllm.ns:8000", resolve: all }, { url: "http://_h._tcp.vllm.ns", resolve: all }'),
+    []
+  )
+  t.strictSame(targets('{ url: "http://10.0.0.1:8000", resolve: all }'), ['E373 pools.p.targets[0].resolve'])
+  t.strictSame(targets('"http://_h._tcp.vllm.ns", { url: "http://_h._tcp.vllm.ns:8000", resolve: all }'), [
+    'E373 pools.p.targets[0]',
+    'E373 pools.p.targets[1].url'
+  ])
+  t.strictSame(targets('{ url: "http://vllm.ns:8000", resolve: some }').length, 1)
+})
+
 t.test('times fit together, and something can be done in each', async t => {
   t.strictSame(faults('{ min_ttl: 30s, max_ttl: 5m, timeout: 2s, negative_ttl: 1s, max_stale: 1d }'), [])
   t.strictSame(faults('{ min_ttl: 2m }'), ['E371 resolver.min_ttl'])

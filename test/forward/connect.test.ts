@@ -6,15 +6,21 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { freePort } from '../helpers/ports.ts'
 
 /** Connects; resolves with what came of it. `failed` grows. */
-async function reach(t: Test, init: Partial<ConnectInit> & Pick<ConnectInit, 'addresses' | 'port'>) {
+async function reach(
+  t: Test,
+  { addresses, port, ...init }: Partial<Omit<ConnectInit, 'addresses'>> & { addresses: readonly string[]; port: number }
+) {
   const failed: number[] = []
   const onFailed = (place: number) => void failed.push(place)
   return await new Promise<{ error: Error | null; place: number; failed: readonly number[]; socket: Socket | null }>(
     resolve =>
-      connectSocket({ tls: null, timeoutMs: 2_000, onFailed, ...init }, (error, socket, place) => {
-        t.teardown(() => socket?.destroy())
-        resolve({ error, socket, place, failed })
-      })
+      connectSocket(
+        { addresses: addresses.map(address => ({ address, port })), tls: null, timeoutMs: 2_000, onFailed, ...init },
+        (error, socket, place) => {
+          t.teardown(() => socket?.destroy())
+          resolve({ error, socket, place, failed })
+        }
+      )
   )
 }
 
