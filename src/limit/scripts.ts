@@ -34,10 +34,13 @@ local function write(key, kind, used, at, span, keep)
 end
 `
 
-/** KEYS: buckets, then the record. ARGV: id, keep, lease, wait, then of each bucket kind, cost, amount, span, shadow. */
+/**
+ * KEYS: buckets, then the record. ARGV: id, keep, lease, wait, then of each bucket kind, cost, amount, span, shadow. One that comes
+ * after its own end draws nothing: a server that stood still may read a connection that was given up behind the one that came after.
+ */
 export const RESERVE = {
-  name: 'reserve_1',
-  text: `${head('reserve 1')}
+  name: 'reserve_2',
+  text: `${head('reserve 2')}
 local n = #KEYS - 1
 local id, keep, lease, wait = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local used, at, over = {}, {}, {}
@@ -57,8 +60,9 @@ for i = 1, n do
   end
 end
 local reply = { denied, text(worst) }
+local isNew = denied == 0 and redis.call('SET', KEYS[n + 1], 'open', 'PX', text(keep), 'NX')
 for i = 1, n do
-  if denied == 0 and not over[i] then
+  if isNew and not over[i] then
     local kind, cost = arg(i, 1), tonumber(arg(i, 2))
     used[i] = used[i] + cost
     if kind == 'lease' then
@@ -71,7 +75,6 @@ for i = 1, n do
   reply[#reply + 1] = over[i] and 1 or 0
   reply[#reply + 1] = text(used[i])
 end
-if denied == 0 then redis.call('SET', KEYS[n + 1], 'open', 'PX', text(keep)) end
 return reply
 `
 }

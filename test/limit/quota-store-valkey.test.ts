@@ -22,6 +22,17 @@ t.test('a store that is shared', WITHOUT_REDIS, async t => {
     t.strictSame(await store.peek(draws), [100])
   })
 
+  t.test('a reservation that is read behind its own end draws nothing, and holds no lease', async t => {
+    const draws = [rate('behind', 1_000, { windowMs: 1e21 }), lease('behind-l', 5), budget('behind-b', 1_000, FAR)]
+    const given = { id: 'behind-1', draws, tokens: 50, isUnconfirmed: true }
+    await store.settle(given, { requests: 1, tokens: 20 })
+    await store.reserve('behind-1', draws, 50)
+    t.strictSame(await store.peek(draws), [20, 0, 20])
+    await store.reserve('behind-2', draws, 50)
+    await store.reserve('behind-2', draws, 50)
+    t.strictSame(await store.peek(draws), [70, 1, 70], 'nor does one that is read twice draw twice')
+  })
+
   t.test('a call that is known to be reserved and is not is taken for settled', async t => {
     const draws = [rate('gone', 1_000)]
     const ticket = { id: 'gone-1', draws, tokens: 50, isUnconfirmed: false }
