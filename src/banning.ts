@@ -12,6 +12,8 @@ import type { NowMs } from './time.ts'
 export interface Banning {
   readonly bans: Bans
   stats(): BanStats
+  /** Whether the store has answered last; false without one. */
+  storeAnswers(): boolean
   follow(options: IdentifyOptions): void
   start(): void
   /** Before the connection to the store ends. */
@@ -43,6 +45,7 @@ export function openBanning(
   const share = connection === null ? null : new BanShare({ store: new ValkeyBanStore(connection), bans, nowMs })
   return {
     bans,
+    storeAnswers: () => share?.answers === true,
     stats: () => bans.stats(),
     follow(next) {
       bans.follow(next)

@@ -7,6 +7,7 @@ import type { BodyBudget } from './inspect/body-budget.ts'
 import type { SharedStatus } from './limit/quota-store-shared.ts'
 import type { LineWriterStatus } from './line-writer.ts'
 import type { Pool } from './route/pool.ts'
+import type { StoreStatus } from './store/health.ts'
 import type { Ms } from './time.ts'
 
 /** Keys that never came: nobody's token can be verified. */
@@ -41,6 +42,11 @@ export function limitsCheck(status: SharedStatus): Check {
 /** What is known stays in force, so that neither a faulty file nor a store that is away takes a gate out of service. */
 export function revocationsCheck(status: RevocationStatus): Check {
   return { name: 'revocations', ok: true, detail: { ...status } }
+}
+
+/** Takes no gate out of service either: it says what is wrong with the store, and what to do. */
+export function storeCheck(status: StoreStatus): Check {
+  return { name: 'store', ok: true, detail: { ...status } }
 }
 
 /** An outage of engines must not take every gate away at once. */

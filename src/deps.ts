@@ -13,7 +13,7 @@ import { createPolicy } from './authorize/policy.ts'
 import { openBanning } from './banning.ts'
 import { createTeller } from './bill/teller.ts'
 import { openBook } from './charge/book.ts'
-import { keysCheck, limitsCheck, loadCheck, poolCheck, revocationsCheck, sinkCheck } from './checks.ts'
+import { keysCheck, limitsCheck, loadCheck, poolCheck, revocationsCheck, sinkCheck, storeCheck } from './checks.ts'
 import { endAll } from './closing.ts'
 import type { Config } from './config/load.ts'
 import { openConnections } from './connections.ts'
@@ -30,8 +30,7 @@ import { errorOf, openRevocations, revocationDesk } from './revoking.ts'
 import { createRouteTable } from './route/table.ts'
 import type { Rules } from './rules.ts'
 import { createShaper } from './shape/shaper.ts'
-import { sharingOf } from './sharing.ts'
-import { connectStore } from './store/valkey.ts'
+import { openStore, sharingOf, storeSeen } from './sharing.ts'
 import type { Ms, NowMs } from './time.ts'
 import { openUpstreams } from './upstreams.ts'
 import { openWatch } from './watch.ts'
@@ -70,8 +69,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
     onWaited: (...waited) => metrics.timings.waited(...waited)
   })
   const { transport, learner, pools } = upstreams
-  const store =
-    first.store === null ? null : { isCluster: first.store.isCluster, connection: connectStore(first.store) }
+  const store = openStore(first.store, log)
   const connection = store?.connection ?? null
   const limits = openLimits({
     nowMs,
@@ -148,6 +146,7 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       leases: limits.leases.size,
       store: limits.status === null ? null : limits.status()
     }),
+    store: storeSeen(connection, { limits, banning, revocations: () => revocations.status }),
     bans: banning.stats,
     connections: connections.stats,
     revocations: () => revocations.status,
@@ -226,7 +225,8 @@ export function buildDeps(first: Config, init: { log: Logger; nowMs?: NowMs; ran
       revocationsCheck(revocations.status),
       ...[...pools.values()].map(pool => poolCheck(pool, nowMs())),
       ...(shipping?.status() ?? []).map(sinkCheck),
-      ...(limits.status === null ? [] : [limitsCheck(limits.status())])
+      ...(limits.status === null ? [] : [limitsCheck(limits.status())]),
+      ...(connection === null ? [] : [storeCheck(connection.status)])
     ],
     follow,
     start() {

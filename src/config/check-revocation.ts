@@ -12,7 +12,7 @@ export function checkRevocation(root: Loose, file: string): Finding[] {
     const hint = '"revocations: []" in it revokes nothing'
     findings.push(error('E340', ['revocation', 'file'], `the file ${nameShown(named)} does not exist`, hint))
   }
-  if (keep === undefined && mapOf(root.store).url === undefined) {
+  if (keep === undefined && root.store === undefined) {
     const what = 'what tollgate revoke has taken back is forgotten at a restart: name revocation.keep'
     findings.push({ ...warning('W416', ['revocation'], what), at: 'key' })
   }

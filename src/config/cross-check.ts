@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ENGINES, verdictOf } from '../engines/table.ts'
 import { checkBans, checkConnections } from './check-bans.ts'
@@ -8,6 +8,7 @@ import { checkLedger, checkSinks } from './check-metering.ts'
 import { checkMint, checkMintKeys } from './check-mint.ts'
 import { checkResolver } from './check-resolver.ts'
 import { checkRevocation } from './check-revocation.ts'
+import { checkStore } from './check-store.ts'
 import { type Finding, nameShown, type Path, suggest } from './faults.ts'
 import { error, type Loose, listOf, mapOf, warning } from './loose.ts'
 import { fileWarnings } from './secret-files.ts'
@@ -37,6 +38,7 @@ export function crossCheck(file: string, value: unknown): readonly Finding[] {
     ...checkMintKeys(root),
     ...checkResolver(root),
     ...checkRevocation(root, file),
+    ...checkStore(root, file),
     ...checkLedger(mapOf(root.metering), file),
     ...checkSinks(mapOf(mapOf(root.metering).sinks))
   ]
@@ -189,9 +191,11 @@ function unknownPool(root: Loose, name: string, path: Path): Finding[] {
 }
 
 function checkFiles(root: Loose, file: string): Finding[] {
-  const missing = namedFiles(root).filter(([, text]) => !existsSync(resolve(dirname(file), text)))
   return [
-    ...missing.map(([path, text]) => error('E311', path, `the file ${nameShown(text)} does not exist`)),
+    ...namedFiles(root).flatMap(([path, text]) => {
+      const why = unreadable(resolve(dirname(file), text))
+      return why === null ? [] : [error('E311', path, `the file ${nameShown(text)} ${why}`)]
+    }),
     ...namedFiles(root).flatMap(([path, text]) => {
       const place = resolve(dirname(file), text)
       return path.at(-1) === 'key' && existsSync(place) ? fileWarnings(path, text, statSync(place)) : []
@@ -204,6 +208,17 @@ function checkFiles(root: Loose, file: string): Finding[] {
   ]
 }
 
+/** Why a file cannot be read, or null. */
+function unreadable(path: string): string | null {
+  try {
+    readFileSync(path)
+    return null
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException
+    return code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`
+  }
+}
+
 /** Absolute paths of the files that a configuration names as such, its secrets apart. */
 export function filesOf(value: unknown, file: string): readonly string[] {
   return namedFiles(mapOf(value)).map(([, text]) => resolve(dirname(file), text))
@@ -211,7 +226,9 @@ export function filesOf(value: unknown, file: string): readonly string[] {
 
 function namedFiles(root: Loose): readonly (readonly [Path, string])[] {
   const tls = mapOf(mapOf(root.server).tls)
+  const store = mapOf(root.store)
   const named: (readonly [Path, unknown])[] = [
+    ...['ca', 'cert', 'key'].map(name => [['store', name], store[name]] as const),
     ...['cert', 'key', 'client_ca'].map(name => [['server', 'tls', name], tls[name]] as const),
     ...eachTarget(root).flatMap(([path, target]) =>
       ['ca', 'cert', 'key'].map(name => [[...path, name], target[name]] as const)

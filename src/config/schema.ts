@@ -204,7 +204,7 @@ export function configFrom(yaml: FileYaml, { file, hash }: { file: string; hash:
     revocation: revocationOptions(yaml.revocation, absolute),
     inspect,
     authorize: authorizeOptions(yaml.access, yaml.models),
-    store: storeOptions(yaml.store),
+    store: storeOptions(yaml.store, path => readFileSync(absolute(path), 'utf8')),
     resolver: resolverOptions(yaml.resolver),
     limit: limitOptions(yaml.limits, yaml.teams, yaml.models, shape.caps),
     route: routeOptions(

@@ -32,12 +32,18 @@ export class BanShare {
   #bookmark = BEGINNING
   #clock: NodeJS.Timeout | null = null
   #trading: Promise<void> | null = null
+  #answers = false
 
   constructor({ store, bans, nowMs, everyMs = EVERY_MS }: BanShareInit) {
     this.#store = store
     this.#bans = bans
     this.#nowMs = nowMs
     this.#everyMs = everyMs
+  }
+
+  /** Whether the store has answered the last round. */
+  get answers(): boolean {
+    return this.#answers
   }
 
   /** Something was decided here. What is only tried out is nobody else's business. */
@@ -70,8 +76,14 @@ export class BanShare {
   /** One round, or the one that is under way. Resolves, whether the store answers or not. */
   trade(): Promise<void> {
     this.#trading ??= this.#round()
-      // It is asked again in a second; a store that is away is told of by the limits.
-      .catch(() => {})
+      .then(
+        () => true,
+        // It is asked again in a second; a store that is away is told of by the connection to it.
+        () => false
+      )
+      .then(answers => {
+        this.#answers = answers
+      })
       .finally(() => {
         this.#trading = null
       })

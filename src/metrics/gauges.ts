@@ -8,6 +8,7 @@ import type {
   PoolSeen,
   RevocationsSeen,
   RunSeen,
+  StoreSeen,
   Surroundings
 } from './surroundings.ts'
 
@@ -127,7 +128,11 @@ export function createReader(
     set('tollgate_limiter_owed', store?.owed ?? 0)
     set('tollgate_limiter_dropped_total', store?.dropped ?? 0)
     set('tollgate_limiter_gates', store?.gates ?? 1)
-    if (store !== null) families.of('tollgate_redis_up').at('limits').value = Number(store.answers)
+  }
+
+  function readStore({ answers, warnings }: StoreSeen): void {
+    for (const [use, isUp] of Object.entries(answers)) families.of('tollgate_redis_up').at(use).value = Number(isUp)
+    set('tollgate_store_warnings', warnings.length)
   }
 
   function readBans({ imposed, active, evictedCounters, evictedBans }: BansSeen): void {
@@ -179,6 +184,8 @@ export function createReader(
     readSinks()
     readRun(run)
     readLimits(around.limits())
+    const store = around.store()
+    if (store !== null) readStore(store)
     readBans(around.bans())
     readConnections(around.connections())
     readRevocations(around.revocations())
@@ -242,3 +249,4 @@ type TotalName =
   | 'tollgate_revocation_file_last_load_successful'
   | 'tollgate_revocations_unkept'
   | 'tollgate_revocations_untold'
+  | 'tollgate_store_warnings'

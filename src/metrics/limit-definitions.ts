@@ -60,7 +60,14 @@ export const LIMIT_METRICS = {
   tollgate_limiter_gates: { kind: 'gauge', help: 'Gates that share their limits, this one included.', labels: [] },
   tollgate_redis_up: {
     kind: 'gauge',
-    help: '1 when a store has answered the last question. Absent where store.url is not set.',
+    help:
+      '1 when the store has answered the last question: of the connection itself, which writes each second, of limits, bans ' +
+      'and revocations. Absent without a store.',
     labels: ['use']
+  },
+  tollgate_store_warnings: {
+    kind: 'gauge',
+    help: 'What is wrong with a store that answers, such as keys that it may drop: /readyz and the log say what.',
+    labels: []
   }
 } as const

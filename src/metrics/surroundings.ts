@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly tokens: () => TokensSeen
   readonly load: () => LoadSeen
   readonly limits: () => LimitsSeen
+  /** Null where gates share nothing. */
+  readonly store: () => StoreSeen | null
   readonly bans: () => BansSeen
   readonly connections: () => ConnectionsSeen
   readonly revocations: () => RevocationsSeen
@@ -111,6 +113,14 @@ export interface LimitsSeen {
     readonly owed: number
     readonly dropped: number
   } | null
+}
+
+/** The store that gates share. */
+export interface StoreSeen {
+  /** By what it is used for: whether it has answered last. */
+  readonly answers: Readonly<Record<string, boolean>>
+  /** What will be a trouble though it answers. */
+  readonly warnings: readonly string[]
 }
 
 /** Banned addresses. */

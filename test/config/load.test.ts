@@ -145,13 +145,16 @@ requests: { caps: { max_tokens: 4K } }
 t.test('the store that gates share is a URL of Redis or Valkey, and a secret', async t => {
   const storeOf = (url: string) => load(`${NINE}store: { url: "${url}" }\n`, { STORE: 'rediss://:pw@s:6379/1' })
   for (const [url, read] of [
-    ['valkey://s:6379', 'redis://s:6379'],
-    ['valkeys://s:6379', 'rediss://s:6379'],
-    ['redis://u:p@[::1]:6379/2', 'redis://u:p@[::1]:6379/2'],
-    ['${env:STORE}', 'rediss://:pw@s:6379/1']
+    ['valkey://s', { servers: [{ host: 's', port: 6379 }], login: null, tls: null }],
+    ['valkeys://s:6380', { servers: [{ host: 's', port: 6380 }], tls: { ca: null, serverName: null } }],
+    [
+      'redis://u:p%40@[::1]:1/2',
+      { servers: [{ host: '::1', port: 1 }], login: { username: 'u', password: 'p@' }, database: 2 }
+    ],
+    ['${env:STORE}', { login: { username: null, password: 'pw' }, database: 1, tls: {} }]
   ] as const) {
     const result = storeOf(url)
-    t.equal(result.ok && result.config.store?.url, read, JSON.stringify(result.faults))
+    t.match(result.ok && result.config.store, read, JSON.stringify(result.faults))
   }
   const wrong = storeOf('http://:secret@s:6379').faults[0]
   t.match(wrong?.message, /store\.url must be a URL such as redis:/)

@@ -3,21 +3,27 @@ import { type BanStore, KEEP_MS, MAX_NEWS } from '../../src/identify/ban-store.t
 import { MemoryBanStore } from '../../src/identify/ban-store-memory.ts'
 import { ValkeyBanStore } from '../../src/identify/ban-store-valkey.ts'
 import { BEGINNING, banOf } from '../helpers/ban-stores.ts'
-import { type RedisServer, startRedis, startRedisCluster, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { type RedisServer, startRedisWithRights, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected } from '../helpers/stores.ts'
 
 type Open = (t: Test, maxKept?: number) => Promise<BanStore>
+/** One of each kind for all tests: a cluster needs two seconds to begin. */
+const servers: { single?: Promise<RedisServer>; cluster?: Promise<RedisServer> } = {}
+const file = t
 const redis =
-  (start: (t: Test) => Promise<RedisServer>, isCluster: boolean): Open =>
+  (isCluster: boolean): Open =>
   async (t, maxKept) => {
-    const { connection } = await connected(t, await start(t), { isCluster })
+    servers[isCluster ? 'cluster' : 'single'] ??= startRedisWithRights(file, { isCluster })
+    const server = await servers[isCluster ? 'cluster' : 'single']
+    await server?.tell('FLUSHALL')
+    const { connection } = await connected(t, server, { isCluster })
     return new ValkeyBanStore(connection, maxKept === undefined ? {} : { maxKept })
   }
 
 const TWINS: Record<string, Open> = {
   memory: async (_t, maxKept) => new MemoryBanStore({ nowMs: Date.now, ...(maxKept === undefined ? {} : { maxKept }) }),
-  'redis-server': redis(startRedis, false),
-  'redis-server as a cluster': redis(startRedisCluster, true)
+  'redis-server, with the rights of the README': redis(false),
+  'redis-server as a cluster, with the same rights': redis(true)
 }
 
 for (const [twin, open] of Object.entries(TWINS)) {

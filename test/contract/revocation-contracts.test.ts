@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { type SharedRevocations, ValkeyRevocations } from '../../src/authenticate/revocation-store.ts'
-import { startRedisCluster, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { startRedisCluster, startRedisWithRights, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { MemoryRevocations, revocation } from '../helpers/revocations.ts'
 import { connected } from '../helpers/stores.ts'
 
@@ -8,7 +8,10 @@ const MAX = 3
 
 const TWINS: Record<string, (t: Test) => Promise<SharedRevocations>> = {
   memory: async () => new MemoryRevocations({ max: MAX }),
-  'redis-server': async t => new ValkeyRevocations((await connected(t)).connection, { max: MAX }),
+  'redis-server, with the rights of the README': async t => {
+    const { connection } = await connected(t, await startRedisWithRights(t))
+    return new ValkeyRevocations(connection, { max: MAX })
+  },
   'redis-server as a cluster': async t => {
     const { connection } = await connected(t, await startRedisCluster(t), { isCluster: true })
     return new ValkeyRevocations(connection, { max: MAX })

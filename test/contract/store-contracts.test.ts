@@ -4,9 +4,10 @@ import type { Draw, Outcome, QuotaStore, Ticket } from '../../src/limit/quota-st
 import { ClusteredQuotaStore } from '../../src/limit/quota-store-clustered.ts'
 import { MemoryQuotaStore } from '../../src/limit/quota-store-memory.ts'
 import { ValkeyQuotaStore } from '../../src/limit/quota-store-valkey.ts'
+import type { ScriptRunner } from '../../src/scripts.ts'
 import { budget, lease, rate } from '../helpers/draws.ts'
 import { PlainModel } from '../helpers/quota-model.ts'
-import { startRedisCluster, WITHOUT_REDIS } from '../helpers/redis.ts'
+import { startRedisCluster, startRedisWithRights, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected } from '../helpers/stores.ts'
 
 /** So long that what fills up while a test runs is nothing. */
@@ -20,9 +21,16 @@ const TWINS: Record<string, (t: Test) => Promise<{ store: QuotaStore; hasty: Quo
     store: new MemoryQuotaStore({ nowMs: Date.now }),
     hasty: new MemoryQuotaStore({ nowMs: Date.now, leaseMs: HASTY_MS })
   }),
-  'redis-server': async t => {
-    const { connection, store } = await connected(t)
-    return { store, hasty: new ValkeyQuotaStore(connection, { leaseMs: HASTY_MS }) }
+  'redis-server, with the rights of the README': async t => {
+    const { connection } = await connected(t, await startRedisWithRights(t))
+    // The keys of these tests are short; those of a gateway begin like this.
+    const run: ScriptRunner['run'] = (script, keys, args) =>
+      connection.run(
+        script,
+        keys.map(key => (key.startsWith('tollgate:1:') ? key : `tollgate:1:${key}`)),
+        args
+      )
+    return { store: new ValkeyQuotaStore({ run }), hasty: new ValkeyQuotaStore({ run }, { leaseMs: HASTY_MS }) }
   },
   'redis-server as a cluster, every bucket on its own': async t => {
     const { connection, store } = await connected(t, await startRedisCluster(t), { isCluster: true })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { makeFolder } from './folder.ts'
 
-/** A certificate for 127.0.0.1 that vouches for itself: PEM texts, and the files that hold them. */
+/** A certificate that vouches for itself: PEM texts, and the files that hold them. */
 export interface Certificate {
   readonly cert: string
   readonly key: string

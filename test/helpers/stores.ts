@@ -1,10 +1,21 @@
+import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { ValkeyQuotaStore } from '../../src/limit/quota-store-valkey.ts'
+import { type StoreOptions, storeOptions } from '../../src/store/options.ts'
 import { connectStore, type StoreConnection } from '../../src/store/valkey.ts'
 import { type RedisServer, startRedis } from './redis.ts'
 
 /** On a machine that has much to do, for tests that are not about being late. */
 const PATIENT_MS = 10_000
+
+type StoreYaml = Partial<NonNullable<Parameters<typeof storeOptions>[0]>>
+
+/** The options of what may stand under `store`. */
+export function storeAt(yaml: StoreYaml): StoreOptions {
+  const options = storeOptions({ cluster: false, ...yaml }, path => readFileSync(path, 'utf8'))
+  if (options === null) throw new TypeError('no store')
+  return options
+}
 
 /** Resolves when what is asked comes true. */
 export async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
@@ -28,7 +39,7 @@ export async function connected(
   { isCluster = false, commandMs = PATIENT_MS }: { isCluster?: boolean; commandMs?: number } = {}
 ): Promise<{ server: RedisServer; connection: StoreConnection; store: ValkeyQuotaStore }> {
   const server = of ?? (await startRedis(t))
-  const connection = connectStore({ url: server.url, isCluster }, { commandMs })
+  const connection = connectStore(storeAt({ url: server.url, cluster: isCluster }), { commandMs })
   t.teardown(() => connection.close())
   connection.open()
   const store = new ValkeyQuotaStore(connection, { isCluster })

@@ -29,6 +29,7 @@ function scene(around: Partial<Surroundings> = {}) {
       tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
       load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
       limits: () => NO_LIMITS,
+      store: () => null,
       bans: () => ({
         imposed: new Map([['failures', 3]]),
         active: 2,
@@ -174,17 +175,23 @@ t.test(
   'a store that does not answer shows at once, also when it is still asked; without one nothing is down',
   async t => {
     const store = { store: 'there', answers: true, gates: 3, unanswered: 7, owed: 8, dropped: 9 } as const
-    const of = (more: object) => scene({ limits: () => ({ ...NO_LIMITS, store: { ...store, ...more } }) })()
+    const of = (more: { readonly answers?: boolean; readonly store?: 'away' }) => {
+      const limits = { ...NO_LIMITS, store: { ...store, ...more } }
+      const answers = { connection: true, limits: limits.store.answers }
+      return scene({ limits: () => limits, store: () => ({ answers, warnings: ['it may drop keys'] }) })()
+    }
     const well = await of({})
     t.equal(well.value('tollgate_redis_up', { use: 'limits' }), 1)
+    t.equal(well.value('tollgate_store_warnings'), 1)
     t.equal(well.value('tollgate_limiter_fallback_active'), 0)
     t.equal(well.value('tollgate_limiter_unanswered_total'), 7)
     t.equal(well.value('tollgate_limiter_owed'), 8)
     t.equal(well.value('tollgate_limiter_dropped_total'), 9)
     t.equal(well.value('tollgate_limiter_gates'), 3)
-    for (const more of [{ answers: false }, { answers: false, store: 'away' }]) {
+    for (const more of [{ answers: false }, { answers: false, store: 'away' }] as const) {
       const away = await of(more)
       t.equal(away.value('tollgate_redis_up', { use: 'limits' }), 0)
+      t.equal(away.value('tollgate_redis_up', { use: 'connection' }), 1)
       t.equal(away.value('tollgate_limiter_fallback_active'), 1)
     }
     const alone = await scene()()

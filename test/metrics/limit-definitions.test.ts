@@ -8,5 +8,5 @@ t.test('what is promised of a store can be read off: a question to it has a boun
 
 t.test('they are metrics like all others', async t => {
   t.match(METRICS, LIMIT_METRICS)
-  for (const name of Object.keys(LIMIT_METRICS)) t.match(name, /^tollgate_(limit|budget|redis)/)
+  for (const name of Object.keys(LIMIT_METRICS)) t.match(name, /^tollgate_(limit|budget|redis|store)/)
 })

@@ -46,6 +46,7 @@ function scene() {
     tokens: () => ({ stats: { hits: 0, negativeHits: 0, misses: 0, evictions: 0 }, remembered: 0 }),
     load: () => ({ level: 0, memory: 0, bodyBytes: 0 }),
     limits: () => NO_LIMITS,
+    store: () => null,
     bans: () => ({
       imposed: new Map([['failures', 3]]),
       active: 2,

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { FROM_ADDRESS, FROM_ALL, FROM_ONE, MemoryThrottle, type Throttle } from '../../src/mint/throttle.ts'
 import { SharedThrottle } from '../../src/mint/throttle-shared.ts'
-import { WITHOUT_REDIS } from '../helpers/redis.ts'
+import { startRedisWithRights, WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected } from '../helpers/stores.ts'
 
 /** The same sentences for both: two gates that share their counters, or one that is both. */
@@ -10,8 +10,8 @@ const TWINS: Record<string, (t: Test) => Promise<readonly [Throttle, Throttle]>>
     const one = new MemoryThrottle({ nowMs: Date.now })
     return [one, one]
   },
-  'redis-server': async t => {
-    const { connection } = await connected(t)
+  'redis-server, with the rights of the README': async t => {
+    const { connection } = await connected(t, await startRedisWithRights(t))
     const make = () => new SharedThrottle({ run: connection.run, nowMs: Date.now })
     return [make(), make()]
   }

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { connectStore } from '../../src/store/valkey.ts'
 import { WITHOUT_REDIS } from '../helpers/redis.ts'
-import { connected, isThere, until } from '../helpers/stores.ts'
+import { connected, isThere, storeAt, until } from '../helpers/stores.ts'
 
 const ECHO = { name: 'echo', text: "return { ARGV[1], redis.call('INCR', KEYS[1]) }" }
 
 t.test('before it is opened there is no connection, and where nobody listens there is none either', async t => {
-  const connection = connectStore({ url: 'redis://127.0.0.1:1', isCluster: false })
+  const connection = connectStore(storeAt({ url: 'redis://127.0.0.1:1' }))
   connection.open()
   await t.rejects(connection.run(ECHO, ['k'], ['a']))
   await connection.close()
