@@ -1,24 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { runBans } from './admin/bans-command.ts'
-import { runHealthcheck } from './admin/healthcheck.ts'
-import { runRevoke } from './admin/revoke-command.ts'
-import { runUsage } from './bill/command.ts'
-import { accountTools } from './config/account-tools.ts'
-import { runCheck } from './config/check.ts'
-import { runDiff } from './config/diff.ts'
 import { endProcess, forgiveClosedPipes } from './end-process.ts'
-import { runExplain } from './explain-command.ts'
-import { runExport } from './export/command.ts'
-import { runApiKeys } from './mint/api-keys-command.ts'
-import { runKeys } from './mint/keys-command.ts'
-import { runToken } from './mint/token-command.ts'
-import { runUsers } from './mint/users-command.ts'
 import { printable, printableLines } from './printable.ts'
-import { runProbe } from './probe/command.ts'
-import { runReconcile } from './reconcile/command.ts'
-import { serve } from './serve.ts'
 
 const HELP = `tollgate - the gate in front of your GPU nodes
 
@@ -52,7 +36,8 @@ Commands:
 const SERVE_HELP = `Usage: tollgate serve --config FILE [--take-over]
 
 Runs the gate. The audit log goes where 'audit.to' says, messages for the operator to stderr as JSON lines.
-SIGHUP and a change of the file load it anew; SIGHUP also opens a renamed audit log. SIGTERM or SIGINT drains and stops; a second one stops at once.
+SIGHUP and a change of the file load it anew; SIGHUP also reopens an audit log that was renamed. SIGTERM or SIGINT drains and
+stops; a second one stops at once.
 
 Options:
   --config FILE   the configuration
@@ -70,7 +55,10 @@ Options:
   --format        text (default) or json
 `
 
-/** @returns the exit code: 0 fine, 1 a fault was found, 2 wrong usage */
+/**
+ * Loads what a command needs and nothing else: a health check every few seconds is not to cost what a gateway does.
+ * @returns the exit code: 0 fine, 1 a fault was found, 2 wrong usage
+ */
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv
   const { stdout, stderr, env } = process
@@ -80,27 +68,42 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'check':
       return await checkCommand(rest)
     case 'explain':
-      return await runExplain(rest, { stdout, stderr, env })
+      return await (await import('./explain-command.ts')).runExplain(rest, { stdout, stderr, env })
     case 'probe':
-      return await runProbe(rest, { stdout, stderr, env })
+      return await (await import('./probe/command.ts')).runProbe(rest, { stdout, stderr, env })
     case 'usage':
-      if (rest[0] === 'reconcile') return await runReconcile(rest.slice(1), { stdout, stderr, env })
-      if (rest[0] === 'export') return await runExport(rest.slice(1), { stdout, stderr, env })
-      return await runUsage(rest, { stdout, stderr })
+      if (rest[0] === 'reconcile')
+        return await (await import('./reconcile/command.ts')).runReconcile(rest.slice(1), { stdout, stderr, env })
+      if (rest[0] === 'export')
+        return await (await import('./export/command.ts')).runExport(rest.slice(1), { stdout, stderr, env })
+      return await (await import('./bill/command.ts')).runUsage(rest, { stdout, stderr })
     case 'bans':
-      return await runBans(rest, { stdout, stderr, env })
+      return await (await import('./admin/bans-command.ts')).runBans(rest, { stdout, stderr, env })
     case 'token':
-      return await runToken(rest, { stdout, stderr })
+      return await (await import('./mint/token-command.ts')).runToken(rest, { stdout, stderr })
     case 'users':
-      return await runUsers(rest, { stdin: process.stdin, stdout, stderr, tools: accountTools(env) })
+      return await (await import('./mint/users-command.ts')).runUsers(rest, {
+        stdin: process.stdin,
+        stdout,
+        stderr,
+        tools: (await import('./config/account-tools.ts')).accountTools(env)
+      })
     case 'api-keys':
-      return await runApiKeys(rest, { stdout, stderr, tools: accountTools(env) })
+      return await (await import('./mint/api-keys-command.ts')).runApiKeys(rest, {
+        stdout,
+        stderr,
+        tools: (await import('./config/account-tools.ts')).accountTools(env)
+      })
     case 'revoke':
-      return await runRevoke(rest, { stdout, stderr, env })
+      return await (await import('./admin/revoke-command.ts')).runRevoke(rest, { stdout, stderr, env })
     case 'keys':
-      return await runKeys(rest, { stdout, stderr, tools: accountTools(env) })
+      return await (await import('./mint/keys-command.ts')).runKeys(rest, {
+        stdout,
+        stderr,
+        tools: (await import('./config/account-tools.ts')).accountTools(env)
+      })
     case 'healthcheck':
-      return await runHealthcheck(rest, { stdout, stderr })
+      return await (await import('./admin/healthcheck.ts')).runHealthcheck(rest, { stdout, stderr })
     case 'version':
     case '--version':
     case '-v':
@@ -138,7 +141,13 @@ async function serveCommand(argv: readonly string[]): Promise<number> {
     stderr.write(`tollgate serve: --config FILE is missing.\n${SERVE_HELP}`)
     return 2
   }
-  const exitCode = await serve({ configFile: values.config, takesOver: values['take-over'], env, stdout, stderr })
+  const exitCode = await (await import('./serve.ts')).serve({
+    configFile: values.config,
+    takesOver: values['take-over'],
+    env,
+    stdout,
+    stderr
+  })
   return await endProcess(exitCode)
 }
 
@@ -165,9 +174,18 @@ async function checkCommand(argv: readonly string[]): Promise<number> {
     return 2
   }
   const color = stdout.isTTY === true
-  if (!values.diff) return runCheck({ file, format, env, stdout, stderr, color })
+  if (!values.diff) return (await import('./config/check.ts')).runCheck({ file, format, env, stdout, stderr, color })
   const token = env.TOLLGATE_ADMIN_TOKEN ?? null
-  return await runDiff({ file, format, url: values.url, token, env, stdout, stderr, color })
+  return await (await import('./config/diff.ts')).runDiff({
+    file,
+    format,
+    url: values.url,
+    token,
+    env,
+    stdout,
+    stderr,
+    color
+  })
 }
 
 function version(): string {
