@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 import { ADDRESS, readListen } from '../units.ts'
 
 /** What the second listener needs, from the YAML key `admin`. */

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 
 /** What `audit/` needs, from the YAML key `audit`. */
 export interface AuditOptions {

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 import { SCOPE } from '../units.ts'
 
 /** What `authorize/` needs, from the YAML keys `access` and `models.*.scope`. */

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 import { DECIMAL, PERCENT } from './money.ts'
 
 /** What `bill/` needs, from the YAML key `metering`. */

@@ -1,5 +1,6 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
+import { Type } from '../json-schema.ts'
 import { type Bytes, readBytes, SCOPE, SIZE } from '../units.ts'
 
 /** What `inspect/` needs, from the YAML keys `requests`, `access.routes` and `models.*.aliases`. */

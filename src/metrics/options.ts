@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 import { COUNT, readCount } from '../units.ts'
 
 /** What `metrics/` needs, from the YAML keys `metrics` and `alerts`. */

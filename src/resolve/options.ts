@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../json-schema.ts'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 

@@ -1,5 +1,6 @@
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import type { UsageMode } from '../engines/usage.ts'
+import { Type } from '../json-schema.ts'
 import { COUNT, readCount } from '../units.ts'
 import type { MediaPolicy } from './media.ts'
 

@@ -1,4 +1,5 @@
-import Type, { type Static, type TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import { Type } from '../json-schema.ts'
 import type { Ms } from '../time.ts'
 import { COUNT, DURATION, readCount, readDurationMs } from '../units.ts'
 

@@ -1,11 +1,16 @@
+import { Ajv } from 'ajv'
 import t from 'tap'
-import Value from 'typebox/value'
 import { GateError } from '../../src/errors.ts'
 import { Exchange } from '../../src/exchange.ts'
 import { SuspiciousSchema, suspectOptions } from '../../src/suspect/options.ts'
 import { createSuspicion, type Suspected } from '../../src/suspect/suspicion.ts'
 
-const optionsOf = (yaml: object) => suspectOptions(Value.Default(SuspiciousSchema, yaml) as never)
+const fillDefaults = new Ajv({ useDefaults: true, strict: false, validateFormats: false }).compile(SuspiciousSchema)
+const optionsOf = (yaml: object) => {
+  const filled = structuredClone(yaml)
+  fillDefaults(filled)
+  return suspectOptions(filled as never)
+}
 
 function forgery(ip: string, isProxy = false): Exchange {
   const exchange = new Exchange({ id: 'r-1', startedAtMs: 0, method: 'GET', path: '/x' })
