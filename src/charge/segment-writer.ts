@@ -1,5 +1,5 @@
-import { closeSync, fdatasync, fdatasyncSync, open as openFile, openSync, write, writeSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { closeSync, existsSync, fdatasync, fdatasyncSync, open as openFile, openSync, write, writeSync } from 'node:fs'
+import { copyFile, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { sealedPath } from '../segments/folder.ts'
@@ -235,10 +235,23 @@ export class SegmentWriter {
   /** Brings a segment that has its seal to the disk and gives it its name. After an error it goes on where it was. */
   async shut(): Promise<void> {
     await this.commit()
-    if (!this.#isRenamed) await rename(this.path, sealedPath(this.path))
+    if (!this.#isRenamed) await this.#name()
     this.#isRenamed = true
     await syncFolder(dirname(this.path))
     this.close()
+  }
+
+  /** Gives it its name. A file that was deleted or renamed meanwhile is written once more, by what the descriptor has. */
+  async #name(): Promise<void> {
+    const name = sealedPath(this.path)
+    try {
+      await rename(this.path, name)
+    } catch (err) {
+      if (!(err instanceof Error && 'code' in err && err.code === 'ENOENT') || existsSync(name)) throw err
+      await copyFile(`/proc/self/fd/${this.#fd}`, this.path)
+      await syncFolder(this.path)
+      await rename(this.path, name)
+    }
   }
 
   /** Both. */
@@ -275,7 +288,7 @@ function pathOf({ dir, instance, boot }: Book, { number }: { readonly number: nu
   return join(dir, segmentFile({ instance, boot, number, isOpen: true }))
 }
 
-/** Names of files are on disk when their folder is. @throws the file system's error */
+/** Names of files are on disk when their folder is; a file is, as well. @throws the file system's error */
 export async function syncFolder(dir: string): Promise<void> {
   const handle = await open(dir, 'r')
   try {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import t from 'tap'
 import { SegmentWriter } from '../../src/charge/segment-writer.ts'
 import { linesOf, SegmentScan } from '../../src/segments/scan.ts'
@@ -78,6 +78,18 @@ t.test('a seal that failed half way is brought to its end by another try, once',
   await writer.seal(true)
   const [file = ''] = readdirSync(dir)
   t.match(scanned(`${dir}/${file}`), { lines: 2, sealFault: null, damages: [] })
+})
+
+t.test('a segment whose file was deleted or renamed while it was written is whole all the same', async t => {
+  for (const move of [rmSync, (path: string) => renameSync(path, `${path}.1`)]) {
+    const writer = SegmentWriter.create(bookIn(t.testdir()), FIRST)
+    writer.put('tollgate.open.v1', '{"call":0}')
+    await writer.commit()
+    move(writer.path)
+    writer.put('tollgate.open.v1', '{"call":1}')
+    await writer.seal(true)
+    t.match(scanned(writer.path.replace('.open', '')), { lines: 4, sealFault: null, damages: [], gaps: [] })
+  }
 })
 
 t.test('a segment that was left is gone on with where its good lines end', async t => {
