@@ -39,7 +39,7 @@ interface Account<T> {
   readonly running: Line<Run>
   readonly line: Line<T>
   readonly habits: Habits
-  /** In the order of events: when it was last given a place (0: not yet), and when it began to wait. */
+  /** In the order of events: when it was last given a place (0: not yet), when it began to wait. */
   servedAt: number
   askedAt: number
   goneAtMs: Ms
@@ -71,8 +71,7 @@ const REMEMBER_MS: Ms = 30_000
  *
  * Counters hold what was used and never go down: streams are charged as their bytes pass, other calls when they end. What
  * running calls are expected to take soon only decides, with the counters, who is next. A team of which nothing waits starts
- * at the lowest counter of those that wait: if it started at what is expected, calls that look long and are not would keep it
- * waiting. A team that was away saves up nothing, does not get rid of what it has had, and keeps what it was behind.
+ * at the lowest counter of those that wait, not at what is expected: calls that look long and are not would keep it waiting.
  *
  * While two teams both have calls that wait, what they have had by weight differs by no more than what the calls that run
  * take from their places to their ends. Coming, going and being served cost O(log n) of the teams that wait, however many
@@ -163,7 +162,6 @@ export class Lane<T> {
     return { end: ended => this.#end(account, spot, ended) }
   }
 
-  /** The counter of a team; undefined when nothing is remembered of it. */
   counterOf(team: string): number | undefined {
     return (this.#accounts.get(team) ?? this.#remembered.get(team))?.counter
   }
@@ -236,14 +234,13 @@ export class Lane<T> {
     if (known !== undefined) return known
     const habits = new Habits()
     this.#habits.set(team, habits)
-    const [oldest] = this.#habits.keys()
-    if (oldest !== undefined && this.#habits.size > MAX_REMEMBERED) this.#habits.delete(oldest)
+    if (this.#habits.size > MAX_REMEMBERED) this.#habits.delete(this.#habits.keys().next().value ?? '')
     return habits
   }
 
   /**
-   * Lifts a team of which nothing waits by how far the floor has come since something of it did, and once more: one that asks
-   * for less than its share stays behind for ever otherwise, and whoever comes would start there.
+   * Lifts a team of which nothing waits by twice how far the floor has come since: it saves up nothing, and keeps what it was
+   * behind if it comes back at once. By once, who asks for less than its share stayed behind, and newcomers would start there.
    */
   #lift(account: Account<T>): void {
     const floor = this.#floor
@@ -262,7 +259,7 @@ export class Lane<T> {
     this.#accounts.delete(team)
     if (this.#accounts.size === 0) {
       // Nobody is there whom anybody could be owing.
-      this.#remembered.clear()
+      if (this.#remembered.size > 0) this.#remembered.clear()
       this.#level = 0
       return
     }
@@ -279,8 +276,20 @@ export class Lane<T> {
 }
 
 function newAccount<T>(team: string, weight: number, habits: Habits): Account<T> {
-  const nothing = { counter: 0, expected: 0, rank: 0, floorThen: 0, servedAt: 0, askedAt: 0, goneAtMs: 0 }
-  return { team, weight, habits, running: new Line(), line: new Line(), ...nothing }
+  return {
+    team,
+    weight,
+    habits,
+    running: new Line(),
+    line: new Line(),
+    counter: 0,
+    expected: 0,
+    rank: 0,
+    floorThen: 0,
+    servedAt: 0,
+    askedAt: 0,
+    goneAtMs: 0
+  }
 }
 
 /** The one that has had least; then who has not been served for longer; then who has waited for longer. */

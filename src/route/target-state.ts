@@ -61,6 +61,7 @@ export class TargetState {
   /** Whether calls of a team should go here: it may be out for all, or for one team whose calls fail here. */
   stateFor(team: string, nowMs: Ms): 'up' | 'trial' | 'out' {
     const all = this.health.stateAt(nowMs)
+    if (this.#healthOf.size === 0) return all
     const own = this.#healthOf.get(team)?.stateAt(nowMs) ?? 'up'
     if (all === 'out' || own === 'out') return 'out'
     return own === 'up' ? all : own
