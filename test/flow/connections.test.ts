@@ -36,7 +36,7 @@ async function unfinished(t: Test, port: number): Promise<Stranger[]> {
   return all
 }
 
-t.test('strangers who finish nothing do not keep a gate that shall stop, with TLS and without', async t => {
+t.test('strangers who finish nothing do not keep a gate from its end, with TLS and without', async t => {
   const { certFile, keyFile } = makeCertificate(t)
   for (const server of ['', `, tls: { cert: "${certFile}", key: "${keyFile}" }`]) {
     const s = await drainingFor10Minutes(t, server)

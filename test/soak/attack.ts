@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import {
   type AttackScene,
@@ -10,16 +11,17 @@ import {
 } from './attack-scene.ts'
 import { ATTACKS, type Attack } from './attackers.ts'
 
-const HELP = `Usage: npm run attack -- [--only NAME] [--listener plain|tls] [--format text|json] [--seconds N] [--rest N]
+const HELP = `Usage: npm run attack -- [--only NAME] [--listener plain|tls] [--format text|json] [--warm N] [--seconds N] [--rest N]
 
-50 honest callers call and log in while others attack from other addresses, one attack after the other, each on a gate of
-its own. No honest call may be refused, their p99 stays within 3 times that of the quiet run before, the memory of the gate
-is within 20 % of what it was when the attack has been over for a minute, and SIGTERM under a second attack ends the process
-within drain.timeout + 2 s. Exit code 1 when a bound is missed.
+50 honest callers call and log in while others attack from other addresses, one attack after the other. No honest call may be
+refused, their p99 stays within 3 times that of the quiet run before, the memory of the gate is within 20 % of what it was when
+the attack has been over for a minute, and SIGTERM under a second attack, on a gate of its own, ends the process within
+drain.timeout + 2 s. Exit code 1 when a bound is missed.
 
   --only NAME       one attack alone, may be given more than once: ${ATTACKS.join(', ')}
   --listener KIND   plain or tls; both unless given
   --format FORMAT   text (default) or json
+  --warm N          how long honest callers call before the first attack, until the memory of the gate is settled (90)
   --seconds N       how long the quiet run and the attack last (20; forged tokens twice that)
   --rest N          how long after the attack the memory is looked at, in seconds (60)
 `
@@ -42,65 +44,74 @@ interface Result {
 }
 
 const MB = 1024 ** 2
-const WARM_MS = 5_000
+/** How long a second attack goes on before SIGTERM. */
+const BEFORE_END_MS = 4_000
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 /** A p99 of a few milliseconds moves by as many with the machine. */
 const FLOOR_MS = 25
 
-async function run(attack: Attack, scene: AttackScene, seconds: number, restSec: number): Promise<Result> {
-  const { port, isTls, honestTokens: tokens, attackToken: token } = scene
-  const honest = startHonest({ port, isTls, tokens })
-  const children = [honest]
+/** Attacks a gate that has honest callers. */
+async function run(
+  attack: Attack,
+  scene: AttackScene,
+  honest: ChildProcess,
+  { seconds, restSec }: { seconds: number; restSec: number }
+): Promise<Result> {
+  const { port, isTls, attackToken: token } = scene
+  await honestFigures(honest)
+  await pause(seconds * 1_000)
+  const quiet = await honestFigures(honest)
+  const before = scene.rss()
+
+  const attackers = startAttack({ attack, port, isTls, token })
+  let peak = before
+  const forMs = seconds * (attack === 'forged' ? 2 : 1) * 1_000
+  for (let ms = 0; ms < forMs; ms += 250) {
+    await pause(250)
+    peak = Math.max(peak, scene.rss())
+  }
+  const { connections, done } = await figuresOf<{ connections: number; done: number }>(attackers)
+  const under = await honestFigures(honest)
+  attackers.disconnect()
+  await pause(restSec * 1_000)
+  const after = scene.rss()
+  const calm = await honestFigures(honest)
+
+  const end = await endUnder(attack, isTls)
+  const refused = { ...under.refused }
+  for (const [what, count] of Object.entries(calm.refused)) refused[what] = (refused[what] ?? 0) + count
+  const missed = [
+    ...(under.p99Ms <= 3 * Math.max(quiet.p99Ms, FLOOR_MS) ? [] : ['p99']),
+    ...(Object.keys(refused).length === 0 && under.calls > 0 ? [] : ['refused']),
+    ...(after <= 1.2 * before ? [] : ['memory']),
+    ...(end !== null && end.tookMs <= DRAIN_MS + 2_000 && end.exit === '0' ? [] : ['end'])
+  ]
+  return {
+    attack,
+    listener: isTls ? 'tls' : 'plain',
+    attempts: Math.max(connections, done),
+    quietP99Ms: Math.round(quiet.p99Ms),
+    p99Ms: Math.round(under.p99Ms),
+    calls: under.calls,
+    refused,
+    rssBeforeMb: Math.round(before / MB),
+    rssPeakMb: Math.round(peak / MB),
+    rssAfterMb: Math.round(after / MB),
+    endedAfterMs: end === null ? null : Math.round(end.tookMs),
+    missed
+  }
+}
+
+/** How a gate that is attacked ends after SIGTERM. */
+async function endUnder(attack: Attack, isTls: boolean): ReturnType<AttackScene['stop']> {
+  const scene = await openAttackScene(isTls)
+  const attackers = startAttack({ attack, port: scene.port, isTls, token: scene.attackToken })
   try {
-    await pause(WARM_MS)
-    await honestFigures(honest)
-    await pause(seconds * 1_000)
-    const quiet = await honestFigures(honest)
-    const before = scene.rss()
-
-    const attackers = startAttack({ attack, port, isTls, token })
-    children.push(attackers)
-    let peak = before
-    const forMs = seconds * (attack === 'forged' ? 2 : 1) * 1_000
-    for (let ms = 0; ms < forMs; ms += 250) {
-      await pause(250)
-      peak = Math.max(peak, scene.rss())
-    }
-    const { connections, done } = await figuresOf<{ connections: number; done: number }>(attackers)
-    const under = await honestFigures(honest)
-    attackers.disconnect()
-    await pause(restSec * 1_000)
-    const after = scene.rss()
-    const calm = await honestFigures(honest)
-
-    children.push(startAttack({ attack, port, isTls, token }))
-    await pause(3_000)
-    honest.disconnect()
-    const end = await scene.stop()
-    const refused = { ...under.refused }
-    for (const [what, count] of Object.entries(calm.refused)) refused[what] = (refused[what] ?? 0) + count
-    const missed = [
-      ...(under.p99Ms <= 3 * Math.max(quiet.p99Ms, FLOOR_MS) ? [] : ['p99']),
-      ...(Object.keys(refused).length === 0 && under.calls > 0 ? [] : ['refused']),
-      ...(after <= 1.2 * before ? [] : ['memory']),
-      ...(end !== null && end.tookMs <= DRAIN_MS + 2_000 && end.exit === '0' ? [] : ['end'])
-    ]
-    return {
-      attack,
-      listener: isTls ? 'tls' : 'plain',
-      attempts: Math.max(connections, done),
-      quietP99Ms: Math.round(quiet.p99Ms),
-      p99Ms: Math.round(under.p99Ms),
-      calls: under.calls,
-      refused,
-      rssBeforeMb: Math.round(before / MB),
-      rssPeakMb: Math.round(peak / MB),
-      rssAfterMb: Math.round(after / MB),
-      endedAfterMs: end === null ? null : Math.round(end.tookMs),
-      missed
-    }
+    await pause(BEFORE_END_MS)
+    return await scene.stop()
   } finally {
-    for (const child of children) if (child.connected) child.disconnect()
+    attackers.disconnect()
+    scene.close()
   }
 }
 
@@ -124,6 +135,7 @@ async function main(): Promise<number> {
       only: { type: 'string', multiple: true },
       listener: { type: 'string' },
       format: { type: 'string', default: 'text' },
+      warm: { type: 'string', default: '90' },
       seconds: { type: 'string', default: '20' },
       rest: { type: 'string', default: '60' },
       help: { type: 'boolean', short: 'h' }
@@ -135,32 +147,36 @@ async function main(): Promise<number> {
   }
   const { listener, format } = values
   const only: readonly string[] = values.only ?? ATTACKS
-  const [seconds, restSec] = [Number(values.seconds), Number(values.rest)]
+  const [warmSec, seconds, restSec] = [Number(values.warm), Number(values.seconds), Number(values.rest)]
   const isUsage =
     only.every(name => (ATTACKS as readonly string[]).includes(name)) &&
     (listener === undefined || listener === 'plain' || listener === 'tls') &&
     (format === 'text' || format === 'json') &&
     seconds > 0 &&
-    restSec >= 0
+    restSec >= 0 &&
+    warmSec >= 0
   if (!isUsage) {
     process.stderr.write(HELP)
     return 2
   }
   const results: Result[] = []
-  for (const attack of ATTACKS.filter(name => only.includes(name))) {
-    for (const isTls of [false, true]) {
-      if (listener !== undefined && isTls !== (listener === 'tls')) continue
-      const scene = await openAttackScene(isTls)
-      try {
-        const result = await run(attack, scene, seconds, restSec)
+  for (const isTls of [false, true]) {
+    if (listener !== undefined && isTls !== (listener === 'tls')) continue
+    const scene = await openAttackScene(isTls)
+    const honest = startHonest({ port: scene.port, isTls, tokens: scene.honestTokens })
+    try {
+      await pause(warmSec * 1_000)
+      for (const attack of ATTACKS.filter(name => only.includes(name))) {
+        const result = await run(attack, scene, honest, { seconds, restSec })
         results.push(result)
         if (format === 'text') process.stdout.write(`${lineOf(result)}\n`)
-      } catch (err) {
-        process.stderr.write(`${scene.log()}\n`)
-        throw err
-      } finally {
-        scene.close()
       }
+    } catch (err) {
+      process.stderr.write(`${scene.log()}\n`)
+      throw err
+    } finally {
+      honest.disconnect()
+      scene.close()
     }
   }
   if (format === 'json') process.stdout.write(`${JSON.stringify(results, null, 2)}\n`)

@@ -24,7 +24,9 @@ let done = 0
 const init = JSON.parse(process.env.ATTACK ?? 'null') as AttackInit | null
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
-const addressOf = (number: number) => `127.0.2.${(number % ADDRESSES) + 1}`
+/** Each attack has addresses of its own: some of the one before are banned. */
+const addressOf = (number: number) =>
+  `127.0.${10 + ATTACKS.indexOf(init?.attack ?? 'idle')}.${(number % ADDRESSES) + 1}`
 
 /** A TCP connection; with `secure` one of TLS where the gate speaks that. */
 function dial({ port, isTls }: AttackInit, localAddress: string, secure = true): Socket {
