@@ -20,7 +20,7 @@ export interface DrainOptions {
   /** Resolves when nothing is to be waited for any more. */
   readonly now: Promise<unknown>
   readonly transport: Pick<Transport, 'close' | 'inFlight'>
-  readonly sockets: Pick<OpenSockets, 'letGo' | 'destroyAll'>
+  readonly sockets: Pick<OpenSockets, 'letGo' | 'destroyStrangers' | 'destroyAll'>
 }
 
 /**
@@ -48,6 +48,8 @@ export async function drain(
   sockets.letGo({ lingerMs: LINGER_MS })
   await Promise.race([closed, late.done, now])
   transport.close({ cut: true })
+  // Only a call has something to say at its end: logins and the like are not waited for any longer.
+  sockets.destroyStrangers()
   const grace = timer(CUT_GRACE_MS)
   await Promise.race([closed, grace.done])
   late.cancel()

@@ -130,6 +130,14 @@ export class OpenSockets {
     this.#check()
   }
 
+  /** Ends those whose requests are all of strangers. */
+  destroyStrangers(): void {
+    for (const entry of this.#in.request) {
+      const responses = [...entry.responses]
+      if (responses.length > 0 && !responses.some(this.#isKnown)) this.#end(entry)
+    }
+  }
+
   /** Ends all of them at once. */
   destroyAll(): void {
     for (const state of STATES) for (const { raw } of this.#in[state]) raw.destroy()
