@@ -22,8 +22,14 @@ interface Line {
  * While more than a few wait, the connection is not read, and a caller who leaves is noticed with the next write.
  *
  * @param onTooMany told of a connection right before it is destroyed
+ * @param isEnding whether nothing begins any more that waits
  */
-export function serveInOrder(server: Server, serve: Serve, onTooMany: (socket: Socket) => void): void {
+export function serveInOrder(
+  server: Server,
+  serve: Serve,
+  onTooMany: (socket: Socket) => void,
+  isEnding: () => boolean = () => false
+): void {
   const lines = new WeakMap<Socket, Line>()
 
   function run(line: Line, request: IncomingMessage, response: ServerResponse): void {
@@ -33,8 +39,9 @@ export function serveInOrder(server: Server, serve: Serve, onTooMany: (socket: S
       const next = line.waiting.shift()
       if (next === undefined) return
       // The answer was the last one.
-      if (!request.socket.writable) {
+      if (!request.socket.writable || isEnding()) {
         line.waiting.length = 0
+        request.socket.destroySoon()
         return
       }
       if (line.waiting.length < PAUSE_AT) request.socket.resume()

@@ -84,6 +84,11 @@ export class OpenSockets {
     return STATES.reduce((sum, state) => sum + this.#in[state].size, 0)
   }
 
+  /** Since `letGo`. */
+  get isLettingGo(): boolean {
+    return this.#lingerMs !== null
+  }
+
   /** How many there are in each state. */
   counts(): Readonly<Record<SocketState, number>> {
     const { handshake, head, request, idle } = this.#in

@@ -60,7 +60,8 @@ export default fp<AcceptPluginOptions>(
     serveInOrder(
       server,
       (request, response) => app.routing(request, response),
-      ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress)
+      ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress),
+      () => sockets.isLettingGo
     )
     sockets.watch(server, { isTls, admit: options.admit })
     sockets.knowsBy(response => exchanges.get(response)?.known.identity !== undefined)

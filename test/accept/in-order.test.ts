@@ -5,10 +5,10 @@ import t, { type Test } from 'tap'
 import { type Serve, serveInOrder } from '../../src/accept/in-order.ts'
 import { stranger } from '../helpers/strangers.ts'
 
-async function serve(t: Test, listener: Serve) {
+async function serve(t: Test, listener: Serve, isEnding = () => false) {
   const server = createServer()
   const ended: Socket[] = []
-  serveInOrder(server, listener, socket => ended.push(socket))
+  serveInOrder(server, listener, socket => ended.push(socket), isEnding)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -79,4 +79,20 @@ t.test('behind the last answer of a connection nothing runs', async t => {
   await closed
   t.strictSame(begun, ['/1'])
   t.equal(text().split('HTTP/1.1').length, 2)
+})
+
+t.test('when the end has come, what waits does not begin, and the connection ends behind its answer', async t => {
+  const begun: (string | undefined)[] = []
+  const { port } = await serve(
+    t,
+    ({ url }, response) => {
+      begun.push(url)
+      setImmediate(() => response.end('last'))
+    },
+    () => true
+  )
+  const { closed, text } = await stranger(t, port, { bytes: get(1) + get(2) + get(3) })
+  await closed
+  t.strictSame(begun, ['/1'])
+  t.match(text(), /last$/)
 })
