@@ -29,7 +29,7 @@ export function createHttpSink(to: HttpOptions, init: { readonly timeoutMs: Ms; 
         throw new SinkError('unavailable', `it does not answer (${reasonOf(err)})`, { cause: err })
       })
       if (status >= 200 && status < 300) return
-      const words = quoted(said, [to.token])
+      const words = quoted(said, [to.token, ...querySecrets(to.url)])
       const message = `it answered ${status}${why(status)}${words === '' ? '' : `: ${words}`}`
       const isRefusal = status >= 400 && status < 500 && !NOT_OF_THE_RECORDS.has(status)
       throw new SinkError(isRefusal ? 'refused' : 'unavailable', message, {
@@ -54,6 +54,12 @@ export function cloudEvent({ specversion, type, source, id, time, subject, data 
     datacontenttype: 'application/json',
     data
   }
+}
+
+/** Receivers like to repeat what they were asked, and the query of an address may hold a key. */
+function querySecrets(url: string): readonly string[] {
+  const { search, searchParams } = new URL(url)
+  return [search, ...searchParams.values()].filter(text => text.length > 3)
 }
 
 function why(status: number): string {

@@ -84,3 +84,12 @@ t.test('a sink that does not answer says why, without the token', async t => {
     message: 'it does not answer (ECONNRESET)'
   })
 })
+
+t.test("what a sink repeats of the query of its address is not told: it may be the receiver's key", async t => {
+  const receiver = await startReceiver(t)
+  receiver.decide = () => ({ status: 500, body: 'no: /usage?key=s3cr3t-key and s3cr3t-key' })
+  const to = { kind: 'http', url: `${receiver.url}?key=s3cr3t-key`, token: null, ca: null } as const
+  const sink = createHttpSink(to, { timeoutMs: 5_000, nowMs: () => NOW })
+  t.teardown(sink.close)
+  await t.rejects(sink.send([usageLine(1, null)]), { message: /^it answered 500: no: \/usage•••• and ••••$/ })
+})
