@@ -12,7 +12,7 @@ export function checkResolver(root: Loose): Finding[] {
   for (const [index, server] of listOf(resolver.servers).entries()) {
     if (typeof server !== 'string' || isServerAddress(server)) continue
     const hint = 'an IP address such as 10.96.0.10, 10.96.0.10:53 or [fd00::10]:53'
-    findings.push(error('E370', ['resolver', 'servers', index], `${server} is no address of a name server`, hint))
+    findings.push(error('E380', ['resolver', 'servers', index], `${server} is no address of a name server`, hint))
   }
   for (const [key, leastMs, least] of [
     ['timeout', 100, '100ms'],
@@ -26,7 +26,7 @@ export function checkResolver(root: Loose): Finding[] {
     const max = maxMs === null ? 'the default of max_ttl, 1m' : `max_ttl, ${String(resolver.max_ttl)}`
     findings.push(
       error(
-        'E371',
+        'E381',
         ['resolver', 'min_ttl'],
         `${String(resolver.min_ttl)} is longer than ${max}`,
         'a longer max_ttl, or a shorter min_ttl'
@@ -51,23 +51,23 @@ function checkTarget(target: unknown, at: Path): Finding[] {
   const isAll = resolve === 'all'
   if (isAll && isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
     return [
-      error('E373', [...at, 'resolve'], `${hostname} is one address and no name`, 'leave resolve out, or give a name')
+      error('E383', [...at, 'resolve'], `${hostname} is one address and no name`, 'leave resolve out, or give a name')
     ]
   }
   if (!isServiceName(hostname)) return []
   const place = typeof target === 'string' ? at : [...at, 'url']
   if (!isAll)
     return [
-      error('E373', place, `${hostname} is the name of a service`, 'add resolve: all, which asks for its SRV records')
+      error('E383', place, `${hostname} is the name of a service`, 'add resolve: all, which asks for its SRV records')
     ]
   return port === ''
     ? []
-    : [error('E373', place, `the port ${port} is not used: SRV records say it`, 'leave the port out')]
+    : [error('E383', place, `the port ${port} is not used: SRV records say it`, 'leave the port out')]
 }
 
 function tooShort(value: unknown, leastMs: number, least: string, at: Path): Finding[] {
   const ms = durationOf(value)
-  return ms === null || ms >= leastMs ? [] : [error('E372', at, `${String(value)} is too short`, `${least} or more`)]
+  return ms === null || ms >= leastMs ? [] : [error('E382', at, `${String(value)} is too short`, `${least} or more`)]
 }
 
 function durationOf(value: unknown): number | null {

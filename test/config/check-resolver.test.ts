@@ -13,12 +13,12 @@ const faults = (resolver: string, more = '') =>
 
 t.test('name servers are addresses, with a port or without', async t => {
   t.strictSame(faults('{ servers: ["10.96.0.10", "10.96.0.10:5353", "fd00::10", "[fd00::10]:53"] }'), [])
-  t.strictSame(faults('{ servers: [dns.example.com] }'), ['E370 resolver.servers[0]'])
+  t.strictSame(faults('{ servers: [dns.example.com] }'), ['E380 resolver.servers[0]'])
   t.strictSame(faults('{ servers: ["10.96.0.300", "10.96.0.10:70000", "10.96.0.10:0", "[fd00::10"] }'), [
-    'E370 resolver.servers[0]',
-    'E370 resolver.servers[1]',
-    'E370 resolver.servers[2]',
-    'E370 resolver.servers[3]'
+    'E380 resolver.servers[0]',
+    'E380 resolver.servers[1]',
+    'E380 resolver.servers[2]',
+    'E380 resolver.servers[3]'
   ])
   t.strictSame(faults('{ servers: [] }'), ['E205 resolver.servers'])
 })
@@ -33,24 +33,24 @@ t.test('names alone have several addresses, and service names need no port', asy
     targets('{ url: "http://vllm.ns:8000", resolve: all }, { url: "http://_h._tcp.vllm.ns", resolve: all }'),
     []
   )
-  t.strictSame(targets('{ url: "http://10.0.0.1:8000", resolve: all }'), ['E373 pools.p.targets[0].resolve'])
+  t.strictSame(targets('{ url: "http://10.0.0.1:8000", resolve: all }'), ['E383 pools.p.targets[0].resolve'])
   t.strictSame(targets('"http://_h._tcp.vllm.ns", { url: "http://_h._tcp.vllm.ns:8000", resolve: all }'), [
-    'E373 pools.p.targets[0]',
-    'E373 pools.p.targets[1].url'
+    'E383 pools.p.targets[0]',
+    'E383 pools.p.targets[1].url'
   ])
   t.strictSame(targets('{ url: "http://vllm.ns:8000", resolve: some }').length, 1)
 })
 
 t.test('times fit together, and something can be done in each', async t => {
   t.strictSame(faults('{ min_ttl: 30s, max_ttl: 5m, timeout: 2s, negative_ttl: 1s, max_stale: 1d }'), [])
-  t.strictSame(faults('{ min_ttl: 2m }'), ['E371 resolver.min_ttl'])
-  t.strictSame(faults('{ min_ttl: 2s, max_ttl: 1s }'), ['E371 resolver.min_ttl'])
+  t.strictSame(faults('{ min_ttl: 2m }'), ['E381 resolver.min_ttl'])
+  t.strictSame(faults('{ min_ttl: 2s, max_ttl: 1s }'), ['E381 resolver.min_ttl'])
   t.strictSame(faults('{ timeout: 0s, negative_ttl: 0s, max_ttl: 500ms, min_ttl: 0s }'), [
-    'E372 resolver.timeout',
-    'E372 resolver.negative_ttl',
-    'E372 resolver.max_ttl'
+    'E382 resolver.timeout',
+    'E382 resolver.negative_ttl',
+    'E382 resolver.max_ttl'
   ])
   t.strictSame(faults('{}', ', timeouts: { max_connection_duration: 10ms }'), [
-    'E372 pools.p.timeouts.max_connection_duration'
+    'E382 pools.p.timeouts.max_connection_duration'
   ])
 })
