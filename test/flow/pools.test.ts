@@ -130,7 +130,7 @@ t.test('an engine that takes no connections costs its callers a moment, not thei
     const answers = await Promise.all(Array.from({ length: 9 }, () => f.call()))
     t.ok(answers.every(({ status, engine }) => status === 200 && engine !== 0))
   }
-  await f.says('an engine is left out', 'TOLLGATE_FORWARD_CONNECT', 'UND_ERR_CONNECT_TIMEOUT')
+  await f.says('an engine is left out', 'TOLLGATE_FORWARD_CONNECT', 'ETIMEDOUT')
   for (const socket of fill) socket.destroy()
   f.engines[0]?.thaw()
 })
