@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
 
@@ -7,7 +8,7 @@ const SMALL_BYTES: Bytes = 1024
 const MIN_BLOCK_BYTES: Bytes = 256
 /** More small chunks in one read of the socket are expensive: a parser spends about 2 µs on each. */
 const MANY_CHUNKS = 512
-/** Reads with many small chunks take about a third of the time of the process, however many connections send them. */
+/** Such reads of a server take about a third of the time of the process, however many connections cause them. */
 const CHUNKS_PER_MS = 256
 
 /** A body may be cut into as many chunks as this, however short they are. */
@@ -25,7 +26,8 @@ export const TOO_MANY_CHUNKS = 'too-many-chunks'
  * chunks are joined before anybody gets them. A connection that sends many small chunks is read again only after the others
  * had their turn.
  */
-export class CoalescedRequest extends IncomingMessage {
+class CoalescedRequest extends IncomingMessage {
+  readonly #turns: Turns
   #block: Buffer = EMPTY
   #used: Bytes = 0
   #chunks = 0
@@ -34,6 +36,11 @@ export class CoalescedRequest extends IncomingMessage {
   #joined = 0
   #isScheduled = false
   #isRefused = false
+
+  constructor(socket: Socket, turns: Turns) {
+    super(socket)
+    this.#turns = turns
+  }
 
   /** Called by the parser for each chunk. @returns false when the socket is not to be read for now */
   override push(chunk: Buffer | null): boolean {
@@ -58,7 +65,7 @@ export class CoalescedRequest extends IncomingMessage {
       this.#isScheduled = true
       setImmediate(() => {
         if (this.#joined < MANY_CHUNKS) this.handOn()
-        else queue(this, this.#joined)
+        else this.#turns.wait(this, this.#joined)
       })
     }
     // What comes in one read of the socket is joined; the next read comes after it was handed on.
@@ -101,26 +108,38 @@ export class CoalescedRequest extends IncomingMessage {
 
 const EMPTY = Buffer.alloc(0)
 
-/** Requests that have sent many small chunks, in the order of their turns. */
-const waiting = new Map<CoalescedRequest, number>()
-let isRunning = false
+/** Requests of a server that have sent many small chunks, in the order of their turns. */
+class Turns {
+  readonly #waiting = new Map<CoalescedRequest, number>()
+  #isRunning = false
 
-function queue(request: CoalescedRequest, chunks: number): void {
-  waiting.set(request, chunks)
-  if (isRunning) return
-  isRunning = true
-  next()
+  wait(request: CoalescedRequest, chunks: number): void {
+    this.#waiting.set(request, chunks)
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#next()
+  }
+
+  #next(): void {
+    const [first] = this.#waiting
+    if (first === undefined) {
+      this.#isRunning = false
+      return
+    }
+    const [request, chunks] = first
+    this.#waiting.delete(request)
+    request.handOn()
+    const restMs: Ms = Math.ceil(chunks / CHUNKS_PER_MS)
+    setTimeout(() => this.#next(), restMs)
+  }
 }
 
-function next(): void {
-  const [first] = waiting
-  if (first === undefined) {
-    isRunning = false
-    return
+/** Makes the class of the requests of one server, for its option `IncomingMessage`. They have their turns among themselves. */
+export function coalescedRequests(): typeof IncomingMessage {
+  const turns = new Turns()
+  return class extends CoalescedRequest {
+    constructor(socket: Socket) {
+      super(socket, turns)
+    }
   }
-  const [request, chunks] = first
-  waiting.delete(request)
-  request.handOn()
-  const restMs: Ms = Math.ceil(chunks / CHUNKS_PER_MS)
-  setTimeout(next, restMs)
 }

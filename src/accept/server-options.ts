@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import type { Ms } from '../time.ts'
-import { CoalescedRequest } from './coalesced-request.ts'
+import { coalescedRequests } from './coalesced-request.ts'
 import type { SocketClocks } from './open-sockets.ts'
 
 /** Time limits of a caller's connection. */
@@ -90,7 +90,7 @@ export function serverOptions(init: {
       headersTimeout: limits.headersMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: 16 * 1024,
-      IncomingMessage: CoalescedRequest,
+      IncomingMessage: coalescedRequests(),
       insecureHTTPParser: false,
       requireHostHeader: false,
       joinDuplicateHeaders: false,

@@ -1,5 +1,5 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
-import { CoalescedRequest } from '../accept/coalesced-request.ts'
+import { coalescedRequests } from '../accept/coalesced-request.ts'
 import { type BanDesk, banRoutes } from './bans.ts'
 import type { AdminGuard, AdminRefusal } from './guard.ts'
 import { type RevocationDesk, revocationRoutes } from './revocations.ts'
@@ -66,7 +66,7 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
       headersTimeout: 5_000,
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16 * 1024,
-      IncomingMessage: CoalescedRequest
+      IncomingMessage: coalescedRequests()
     },
     forceCloseConnections: true
   })

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import {
-  CoalescedRequest,
+  coalescedRequests,
   FREE_CHUNKS,
   MIN_AVERAGE_BYTES,
   TOO_MANY_CHUNKS
@@ -12,7 +12,7 @@ import { openRaw } from '../helpers/raw.ts'
 
 /** A server with such requests. @returns its port, and its requests as they come */
 async function serve(t: Test) {
-  const server = createServer({ IncomingMessage: CoalescedRequest })
+  const server = createServer({ IncomingMessage: coalescedRequests() })
   t.teardown(() => {
     server.closeAllConnections()
     server.close()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
-import { CoalescedRequest, FREE_CHUNKS } from '../../src/accept/coalesced-request.ts'
+import { coalescedRequests, FREE_CHUNKS } from '../../src/accept/coalesced-request.ts'
 import { GateError } from '../../src/errors.ts'
 import { type Call, Exchange, type Identity } from '../../src/exchange.ts'
 import { BodyBudget } from '../../src/inspect/body-budget.ts'
@@ -51,7 +51,7 @@ interface World {
 }
 
 async function listen(t: Test, { bodyBytes = LIMITS.bodyTextBytes, memoryBytes = 1024 ** 3 } = {}): Promise<World> {
-  const app = fastify({ bodyLimit: LIMITS.bodyMultimodalBytes, http: { IncomingMessage: CoalescedRequest } })
+  const app = fastify({ bodyLimit: LIMITS.bodyMultimodalBytes, http: { IncomingMessage: coalescedRequests() } })
   t.teardown(() => app.close())
   const calls: Call[] = []
   const exchanges: Exchange[] = []
