@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { Engine } from '../../src/engines/table.ts'
 
-/** How a counting engine is started. */
+/** How counting engines are started. */
 export interface CountingOptions {
-  readonly engine: Engine
+  /** One of each, in one process. */
+  readonly engines: readonly Engine[]
   readonly startMs: number
   /** Between two tokens of an answer. */
   readonly stepMs: number
@@ -86,12 +87,11 @@ interface Dialect {
 const event = (data: unknown, name?: string) =>
   `${name === undefined ? '' : `event: ${name}\n`}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
 
-function chunks(fields: Fields, { input, answers }: Generation, isChat: boolean): Dialect {
+function chunks(engine: Engine, fields: Fields, { input, answers }: Generation, isChat: boolean): Dialect {
   const asked = (fields.stream_options ?? {}) as Fields
-  const isSwift = options.engine === 'swift'
+  const isSwift = engine === 'swift'
   const isFinal = asked.include_usage === true && !isSwift
-  const isContinuous =
-    isSwift || (asked.continuous_usage_stats === true && (options.engine === 'vllm' || options.engine === 'sglang'))
+  const isContinuous = isSwift || (asked.continuous_usage_stats === true && (engine === 'vllm' || engine === 'sglang'))
   const usageOf = (output: number) => ({
     prompt_tokens: input,
     completion_tokens: output,
@@ -164,14 +164,14 @@ function native({ input }: Generation): Dialect {
   }
 }
 
-function dialectOf(path: string, fields: Fields, of: Generation): Dialect {
+function dialectOf(engine: Engine, path: string, fields: Fields, of: Generation): Dialect {
   if (path === '/v1/responses') return responses(of)
   if (path === '/v1/messages') return messages(of)
   if (path === '/generate') return native(of)
-  return chunks(fields, of, path === '/v1/chat/completions')
+  return chunks(engine, fields, of, path === '/v1/chat/completions')
 }
 
-async function answer(path: string, fields: Fields, response: ServerResponse): Promise<void> {
+async function answer(engine: Engine, path: string, fields: Fields, response: ServerResponse): Promise<void> {
   // The mark of a call stands before everything in its prompt.
   const mark = /^\W*(\S+)/.exec(promptOf(fields))?.[1] ?? ''
   const of = made.get(mark) ?? { input: 0, output: 0, calls: 0 }
@@ -182,10 +182,10 @@ async function answer(path: string, fields: Fields, response: ServerResponse): P
     params.max_tokens ?? params.max_completion_tokens ?? params.max_output_tokens ?? params.max_new_tokens ?? 16
   )
   const generation = { input: promptTokens(path, fields), max, answers: Number(fields.n ?? 1), of }
-  const dialect = dialectOf(path, fields, generation)
+  const dialect = dialectOf(engine, path, fields, generation)
   if (fields.stream === true) {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-    if (options.engine !== 'sglang') response.flushHeaders()
+    if (engine !== 'sglang') response.flushHeaders()
     let isFirst = true
     const count = await generate(response, generation, {
       notices: true,
@@ -199,7 +199,7 @@ async function answer(path: string, fields: Fields, response: ServerResponse): P
   }
   let text = ''
   const count = await generate(response, generation, {
-    notices: options.engine !== 'swift',
+    notices: engine !== 'swift',
     onToken(word, index) {
       if (index === 0) text += word
     }
@@ -211,21 +211,28 @@ async function answer(path: string, fields: Fields, response: ServerResponse): P
 }
 
 let working = 0
-const server = createServer((request: IncomingMessage, response) => {
-  const pieces: Buffer[] = []
-  request.on('data', piece => pieces.push(piece))
-  request.once('end', () => {
-    if (request.method !== 'POST') {
-      response.end('{}')
-      return
-    }
-    working++
-    void answer(request.url ?? '', JSON.parse(Buffer.concat(pieces).toString()), response).finally(() => working--)
+const listen = (engine: Engine) => {
+  const server = createServer((request: IncomingMessage, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', piece => pieces.push(piece))
+    request.once('end', () => {
+      if (request.method !== 'POST') {
+        response.end('{}')
+        return
+      }
+      working++
+      const fields = JSON.parse(Buffer.concat(pieces).toString())
+      void answer(engine, request.url ?? '', fields, response).finally(() => working--)
+    })
   })
-})
-server.listen(0, '127.0.0.1', () => process.send?.({ hello: (server.address() as AddressInfo).port }))
+  return new Promise<[Engine, number]>(resolve => {
+    server.listen(0, '127.0.0.1', () => resolve([engine, (server.address() as AddressInfo).port]))
+  })
+}
+const ports = await Promise.all(options.engines.map(listen))
 process.on('message', ({ id, verb }: { id: number; verb: string }) => {
-  const value = verb === 'made' ? [...made] : verb === 'working' ? working : null
+  const value = verb === 'made' ? [...made] : verb === 'working' ? working : verb === 'ports' ? ports : null
   process.send?.({ id, value }, undefined, undefined, () => {})
 })
 process.on('disconnect', () => process.exit(0))
+process.send?.({ hello: ports[0]?.[1] })

@@ -1,25 +1,30 @@
 import type { Test } from 'tap'
 import type { Engine } from '../../src/engines/table.ts'
 import type { UsageEvent } from '../../src/segments/format.ts'
-import { startCountingEngine } from './counting-engine.ts'
+import { startCountingEngines } from './counting-engine.ts'
 import { makeFolder } from './folder.ts'
 import { usagesIn } from './ledger-files.ts'
 import { openGate } from './world.ts'
 
 /** What is done. */
 export interface MoneyOptions {
-  readonly engine: Engine
+  /** Each with a pool, a model and teams of its own behind one gateway. Only one of them may generate natively. */
+  readonly engines: readonly Engine[]
+  /** For each engine. */
   readonly calls: number
+  /** For all engines together. */
   readonly atOnce: number
   readonly isMetered: boolean
   readonly startMs: number
   readonly stepMs: number
   readonly maxTokens: number
-  readonly seed: number
+  /** Of the calls of an engine. */
+  readonly seedOf: (engine: Engine) => number
 }
 
 /** Tokens of one team and one class of calls, by who has counted them. Without a ledger, it has none. */
 export interface MoneyRow {
+  readonly engine: Engine
   readonly team: string
   /** `chat stream left`. */
   readonly class: string
@@ -49,23 +54,25 @@ const SERVES: Readonly<Record<Engine, readonly Kind[]>> = {
 const WORDS = 'the quick brown fox jumps over one lazy dog and then goes home again to rest'.split(' ')
 
 /**
- * Makes calls of every kind of an engine, streamed or not, a third of them left at random moments, and says what was made and
- * what was charged. The same seed makes the same calls.
+ * Makes calls of every kind of some engines, streamed or not, a third of them left at random moments, and says what was made and
+ * what was charged. The same seeds make the same calls.
  */
 export async function countMoney(t: Test, options: MoneyOptions): Promise<readonly MoneyRow[]> {
-  const { engine: name, isMetered } = options
-  const engine = await startCountingEngine(t, { engine: name, startMs: options.startMs, stepMs: options.stepMs })
+  const { engines: names, isMetered, startMs, stepMs } = options
+  const engines = await startCountingEngines(t, { engines: names, startMs, stepMs })
   const dir = `${makeFolder(t)}/usage`
-  const gate = await openGate(t, engine.origin, {
-    yaml: ({ engine: origin, issuer }) => `
+  const native = names.find(name => GENERATES_NATIVELY.has(name))
+  const teams = names.flatMap(name => TEAMS.map(team => ({ name, team: `${name}-${team}` })))
+  const gate = await openGate(t, '', {
+    yaml: ({ issuer }) => `
 issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
-pools: { p: { engine: ${name}, targets: ["${origin}"], models: [m] } }
-teams: { ${TEAMS.map(team => `${team}: { pool: p, per_user: { budget: { tokens: 1G, per: month } } }`).join(', ')} }
-${GENERATES_NATIVELY.has(name) ? 'access: { routes: [{ method: POST, path: /generate, scope: "task:generate", pool: p }] }' : ''}
+pools:
+${names.map(name => `  p-${name}: { engine: ${name}, targets: ["${engines.originOf(name)}"], models: [m-${name}] }`).join('\n')}
+teams:
+${teams.map(({ name, team }) => `  ${team}: { pool: p-${name}, per_user: { budget: { tokens: 1G, per: month } } }`).join('\n')}
+${native === undefined ? '' : `access: { routes: [{ method: POST, path: /generate, scope: "task:generate", pool: p-${native} }] }`}
 ${isMetered ? `metering: { dir: "${dir}" }` : ''}`
   })
-  const random = createRandom(options.seed)
-  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T
   const tokens = new Map<string, Promise<string>>()
   const tokenOf = (team: string, sub: string) => {
     const key = `${team} ${sub}`
@@ -74,15 +81,8 @@ ${isMetered ? `metering: { dir: "${dir}" }` : ''}`
     tokens.set(key, token)
     return token
   }
-  const plans = Array.from({ length: options.calls }, () => {
-    const [team, kind, isStream, isLeft] = [pick(TEAMS), pick(SERVES[name]), random() < 0.5, random() < 1 / 3]
-    const max = 5 + Math.floor(random() * (options.maxTokens - 5))
-    const sub = `${kind}-${isStream ? 'stream' : 'whole'}-${isLeft ? 'left' : 'read'}`
-    const text = `${team}/${sub} ${Array.from({ length: 10 + Math.floor(random() * 120) }, () => pick(WORDS)).join(' ')}`
-    const answers = kind === 'chat' || kind === 'completions' ? 1 + Math.floor(random() * 3) : 1
-    const leaveMs = isLeft ? random() * (options.startMs + max * options.stepMs) : null
-    return { team, kind, isStream, sub, leaveMs, body: bodyOf(kind, { text, max, answers, isStream }) }
-  })
+  const plansByEngine = names.map(name => plansOf(name, options))
+  const plans = Array.from({ length: options.calls }, (_, n) => plansByEngine.flatMap(plans => plans[n] ?? [])).flat()
   const next = plans.values()
   const work = async () => {
     for (const { team, kind, sub, body, leaveMs } of next) {
@@ -103,14 +103,14 @@ ${isMetered ? `metering: { dir: "${dir}" }` : ''}`
     }
   }
   await Promise.all(Array.from({ length: options.atOnce }, work))
-  while ((await engine.working()) > 0) await new Promise(resolve => setTimeout(resolve, 20))
+  while ((await engines.working()) > 0) await new Promise(resolve => setTimeout(resolve, 20))
   // Lines come in the order in which calls ended: those of the others are there when the line of the last one is.
-  const last = { model: 'm', messages: [{ role: 'user', content: 'last' }], max_tokens: 1 }
-  const answer = await gate.ask(KINDS.chat, { token: await gate.issuer.sign({ team_id: TEAMS[0] }), body: last })
+  const last = { model: `m-${names[0]}`, messages: [{ role: 'user', content: 'last' }], max_tokens: 1 }
+  const answer = await gate.ask(KINDS.chat, { token: await gate.issuer.sign({ team_id: teams[0]?.team }), body: last })
   const isLast = ({ data }: UsageEvent) => data.request_id === answer.headers.get('x-request-id')
   while (isMetered && !usagesIn(dir).some(isLast)) await new Promise(resolve => setTimeout(resolve, 20))
 
-  const made = await engine.made()
+  const made = await engines.made()
   const ledger = isMetered ? usagesIn(dir) : null
   const rows = [...tokens.keys()].map(async key => {
     const [team = '', sub = ''] = key.split(' ')
@@ -123,6 +123,7 @@ ${isMetered ? `metering: { dir: "${dir}" }` : ''}`
     const limit = answer.limits.find((one: { resource: string }) => one.resource === 'tokens')
     const recorded = lines?.reduce((sum, { data: { usage } }) => sum + (usage.input ?? 0) + (usage.output ?? 0), 0)
     return {
+      engine: (teams.find(one => one.team === team) as { name: Engine }).name,
       team,
       class: sub.replaceAll('-', ' '),
       made: (of?.input ?? 0) + (of?.output ?? 0),
@@ -132,21 +133,38 @@ ${isMetered ? `metering: { dir: "${dir}" }` : ''}`
   })
 }
 
+/** What is asked of one engine. */
+function plansOf(name: Engine, { calls, startMs, stepMs, maxTokens, seedOf }: MoneyOptions) {
+  const random = createRandom(seedOf(name))
+  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T
+  return Array.from({ length: calls }, () => {
+    const [colour, kind, isStream, isLeft] = [pick(TEAMS), pick(SERVES[name]), random() < 0.5, random() < 1 / 3]
+    const max = 5 + Math.floor(random() * (maxTokens - 5))
+    const team = `${name}-${colour}`
+    const sub = `${kind}-${isStream ? 'stream' : 'whole'}-${isLeft ? 'left' : 'read'}`
+    const text = `${team}/${sub} ${Array.from({ length: 10 + Math.floor(random() * 120) }, () => pick(WORDS)).join(' ')}`
+    const answers = kind === 'chat' || kind === 'completions' ? 1 + Math.floor(random() * 3) : 1
+    const leaveMs = isLeft ? random() * (startMs + max * stepMs) : null
+    return { team, kind, isStream, sub, leaveMs, body: bodyOf(kind, `m-${name}`, { text, max, answers, isStream }) }
+  })
+}
+
 function bodyOf(
   kind: Kind,
+  model: string,
   { text, max, answers, isStream }: { text: string; max: number; answers: number; isStream: boolean }
 ): object {
   const stream = isStream ? { stream: true } : {}
-  const conversation = { model: 'm', messages: [{ role: 'user', content: text }], ...stream }
+  const conversation = { model, messages: [{ role: 'user', content: text }], ...stream }
   switch (kind) {
     case 'chat':
       return { ...conversation, max_tokens: max, n: answers }
     case 'messages':
       return { ...conversation, max_tokens: max }
     case 'completions':
-      return { model: 'm', prompt: text, max_tokens: max, n: answers, ...stream }
+      return { model, prompt: text, max_tokens: max, n: answers, ...stream }
     case 'responses':
-      return { model: 'm', input: text, max_output_tokens: max, ...stream }
+      return { model, input: text, max_output_tokens: max, ...stream }
     case 'generate':
       return { prompt: text, text, max_tokens: max, ...stream }
   }

@@ -49,14 +49,14 @@ for (const engine of names) {
     const t = { teardown: (end: () => unknown) => ends.unshift(end), testdir: () => dir }
     try {
       const rows = await countMoney(t as never, {
-        engine,
+        engines: [engine],
         isMetered,
         calls: Math.ceil(Number(values.calls) / names.length / 2),
         atOnce: 12,
         startMs: 30,
         stepMs: 8,
         maxTokens: 80,
-        seed: Number(values.seed)
+        seedOf: () => Number(values.seed)
       })
       all.push(...rows)
       console.log(`${engine}, ${isMetered ? 'with' : 'without'} a ledger: made, limits, ledger`)
