@@ -1,4 +1,5 @@
 import type { Ms } from '../time.ts'
+import { Comparison } from './comparison.ts'
 import { TeamMemory } from './teams.ts'
 
 /** Whose call it is, which model, and which engine works on it. */
@@ -31,17 +32,18 @@ const ENOUGH = 2
  * straight line through the latest of them.
  */
 export class EngineSpeed {
-  readonly #lines = new TeamMemory<Line>(SEED_MS_PER_TOKEN)
-  readonly #starts = new TeamMemory<never>(SEED_START_MS)
+  readonly #memory = new TeamMemory({ own: () => new Line(), common: () => new Common() })
+  #lastModel = ''
+  #lastOrigin = ''
+  #lastKey = '\n'
 
   /** A whole call of which the engine has counted everything, and whose time was the engine's alone. */
   learn({ team, model, origin }: SpeedKey, { inputTokens, answers }: Job, outputTokens: number, tookMs: Ms): void {
-    const key = `${model}\n${origin}`
-    const line = this.#lines.at(team, key, () => new Line())
+    const { own: line, common } = this.#memory.use(team, this.#keyOf(model, origin))
     line.add(outputTokens / answers + inputTokens / INPUT_TOKENS_PER_STEP, tookMs)
     const { startMs, stepMs } = line.read()
-    this.#lines.compare(team, key, stepMs)
-    this.#starts.compare(team, key, startMs)
+    common.stepMs.set(team, stepMs)
+    common.startMs.set(team, startMs)
   }
 
   /** How many tokens of output an engine can have made of a call in this time. Not a whole number. */
@@ -64,11 +66,27 @@ export class EngineSpeed {
   }
 
   #read({ team, model, origin }: SpeedKey): { readonly startMs: Ms; readonly stepMs: Ms } {
-    const key = `${model}\n${origin}`
-    const own = this.#lines.get(team, key)
-    if (own !== undefined && (own.count >= ENOUGH || this.#lines.comparedCount(key) <= 1)) return own.read()
-    return { startMs: this.#starts.median(key), stepMs: this.#lines.median(key) }
+    const key = this.#keyOf(model, origin)
+    const own = this.#memory.get(team, key)
+    const { startMs, stepMs } = this.#memory.common(key)
+    if (own !== undefined && (own.count >= ENOUGH || stepMs.count <= 1)) return own.read()
+    return { startMs: startMs.median, stepMs: stepMs.median }
   }
+
+  /** Made once for the steps of a call: a text that is put together has to be hashed again. */
+  #keyOf(model: string, origin: string): string {
+    if (model !== this.#lastModel || origin !== this.#lastOrigin) {
+      this.#lastModel = model
+      this.#lastOrigin = origin
+      this.#lastKey = `${model}\n${origin}`
+    }
+    return this.#lastKey
+  }
+}
+
+class Common {
+  readonly stepMs = new Comparison(SEED_MS_PER_TOKEN)
+  readonly startMs = new Comparison(SEED_START_MS)
 }
 
 /** A straight line through points of which older ones count less. */

@@ -1,69 +1,116 @@
-/** Teams that are remembered, and keys (models, operations, engines) of each. */
+/** Teams that are remembered, and keys (models, engines) of each. */
 const MAX_TEAMS = 1_000
 const MAX_KEYS = 64
-/** Teams whose values are compared for one key, and keys for which that is done. */
-const MAX_COMPARED = 15
-const MAX_COMPARISONS = 1_000
+/** Keys for which teams are compared. */
+const MAX_COMMON = 1_000
+
+/** What is learned of one key: by one team, and of all teams together. */
+export interface Learned<Own, Common> {
+  readonly own: Own
+  readonly common: Common
+}
 
 /**
- * Something that is learned for each team and key, bounded: a team pushes nothing but its own out of memory.
- * What is new is compared between teams by a median, so that one team moves it no further than to what another one has.
+ * Something that is learned for each team and key, bounded: a team pushes nothing but its own out of memory. Nothing of it
+ * takes longer with more teams.
  */
-export class TeamMemory<T> {
-  readonly #teams = new Map<string, Map<string, T>>()
-  readonly #compared = new Map<string, Map<string, number>>()
-  readonly #medians = new Map<string, number>()
-  readonly #seed: number
+export class TeamMemory<Own, Common> {
+  readonly #make: { readonly own: () => Own; readonly common: () => Common }
+  readonly #teams = new RecentMap<RecentMap<Own>>(MAX_TEAMS)
+  readonly #common = new RecentMap<Common>(MAX_COMMON)
+  /** Of a key of which nothing is known. */
+  readonly #unknown: Common
+  /** What was used last. The steps of one call find it here. */
+  #last: (Learned<Own, Common> & { readonly team: string; readonly key: string }) | null = null
 
-  /** @param seed the value to compare with as long as there are fewer than three teams */
-  constructor(seed: number) {
-    this.#seed = seed
+  /** @param make what there is before anything is learned */
+  constructor(make: { readonly own: () => Own; readonly common: () => Common }) {
+    this.#make = make
+    this.#unknown = make.common()
   }
 
-  get(team: string, key: string): T | undefined {
+  /** What a team has for a key. It does not count as used. */
+  get(team: string, key: string): Own | undefined {
+    const last = this.#last
+    if (last !== null && last.key === key && last.team === team) return last.own
     return this.#teams.get(team)?.get(key)
   }
 
-  /** The value of a team, made where there is none; both count as used last. */
-  at(team: string, key: string, make: () => T): T {
-    const keys = this.#teams.get(team) ?? new Map<string, T>()
-    touch(this.#teams, team, keys, MAX_TEAMS)
-    const value = keys.get(key) ?? make()
-    touch(keys, key, value, MAX_KEYS)
-    return value
+  /** What all teams have for a key; as at the beginning where nothing is known. Not to be changed. */
+  common(key: string): Common {
+    const last = this.#last
+    return last !== null && last.key === key ? last.common : (this.#common.get(key) ?? this.#unknown)
   }
 
-  /** What teams have for a key: the median, the seed standing in for teams that are missing to three. */
-  median(key: string): number {
-    return this.#medians.get(key) ?? this.#seed
-  }
-
-  /** Teams that have something for a key, up to the number that is compared. */
-  comparedCount(key: string): number {
-    return this.#compared.get(key)?.size ?? 0
-  }
-
-  /** A team has this value now. Costs no more however many teams there are. */
-  compare(team: string, key: string, value: number): void {
-    const values = this.#compared.get(key) ?? new Map<string, number>()
-    if (!values.has(team) && values.size >= MAX_COMPARED) return
-    touch(this.#compared, key, values, MAX_COMPARISONS, old => this.#medians.delete(old))
-    values.set(team, value)
-    const all = [...values.values()]
-    while (all.length < 3) all.push(this.#seed)
-    all.sort((a, b) => a - b)
-    const middle = (all.length - 1) / 2
-    this.#medians.set(key, ((all[Math.floor(middle)] ?? 0) + (all[Math.ceil(middle)] ?? 0)) / 2)
+  /** Both, made where there is none; team and key count as used last. */
+  use(team: string, key: string): Learned<Own, Common> {
+    const last = this.#last
+    if (last !== null && last.key === key && last.team === team) return last
+    const { own: makeOwn, common: makeCommon } = this.#make
+    const own = this.#teams.use(team, newKeys<Own>).use(key, makeOwn)
+    const common = this.#common.use(key, makeCommon)
+    this.#last = { team, key, own, common }
+    return this.#last
   }
 }
 
-/** Puts an entry behind all others; the first one goes when there are too many. */
-function touch<K, V>(map: Map<K, V>, key: K, value: V, max: number, onGone: (key: K) => void = () => {}): void {
-  map.delete(key)
-  const [oldest] = map.size >= max ? map.keys() : []
-  if (oldest !== undefined) {
-    map.delete(oldest)
-    onGone(oldest)
+function newKeys<Own>(): RecentMap<Own> {
+  return new RecentMap<Own>(MAX_KEYS)
+}
+
+/** Keeps its values in the order of their use; the one that was used longest ago goes when there are too many. */
+class RecentMap<V> {
+  readonly #max: number
+  readonly #nodes = new Map<string, RecentNode<V>>()
+  /** Closes the ring: the newest is before it, the oldest behind it. */
+  readonly #ring = new RecentNode<V | null>('', null)
+
+  constructor(max: number) {
+    this.#max = max
   }
-  map.set(key, value)
+
+  get(key: string): V | undefined {
+    return this.#nodes.get(key)?.value
+  }
+
+  use(key: string, make: () => V): V {
+    let node = this.#nodes.get(key)
+    if (node === undefined) {
+      if (this.#nodes.size >= this.#max) {
+        const oldest = this.#ring.next
+        oldest.unlink()
+        this.#nodes.delete(oldest.key)
+      }
+      node = new RecentNode(key, make())
+      this.#nodes.set(key, node)
+    } else if (node === this.#ring.previous) return node.value
+    else node.unlink()
+    node.linkBefore(this.#ring)
+    return node.value
+  }
+}
+
+/** To move an entry of a `Map` to its end it would have to be deleted, and a `Map` copies itself after so many of those. */
+class RecentNode<V> {
+  readonly key: string
+  readonly value: V
+  previous: RecentNode<V | null> = this
+  next: RecentNode<V | null> = this
+
+  constructor(key: string, value: V) {
+    this.key = key
+    this.value = value
+  }
+
+  unlink(): void {
+    this.previous.next = this.next
+    this.next.previous = this.previous
+  }
+
+  linkBefore(other: RecentNode<V | null>): void {
+    this.previous = other.previous
+    this.next = other
+    this.previous.next = this
+    other.previous = this
+  }
 }

@@ -1,5 +1,6 @@
 import type { Bytes } from '../units.ts'
 import type { CallSize } from './call-size.ts'
+import { Comparison } from './comparison.ts'
 import { DecayedRatio } from './decayed-ratio.ts'
 import { TeamMemory } from './teams.ts'
 
@@ -31,6 +32,8 @@ const TOKENS = { weight: 0.001, memory: 20_000 }
 const ITEMS = { weight: 0.001, memory: 256 }
 /** Calls with fewer tokens are mostly what is around them. */
 const MIN_TOKENS = 8
+/** Operations of one team and model that have a ratio of their own: more than there are. */
+const MAX_OPERATIONS = 16
 
 /**
  * How many tokens texts are, without a tokenizer: bytes of text by bytes of a token, which is learned from calls whose engine
@@ -38,17 +41,14 @@ const MIN_TOKENS = 8
  * begins with the median of all teams. Clamped: a team that sends texts of very long tokens gains a bounded part by it.
  */
 export class TokenRatios {
-  readonly #input = new TeamMemory<DecayedRatio>(SEED_BYTES)
-  readonly #output = new TeamMemory<DecayedRatio>(SEED_BYTES)
-  readonly #media = new TeamMemory<DecayedRatio>(SEED_MEDIA)
-  readonly #cached = new TeamMemory<DecayedRatio>(0)
-  readonly #filled = new TeamMemory<DecayedRatio>(1)
-  readonly #length = new TeamMemory<DecayedRatio>(SEED_ANSWER)
+  readonly #memory = new TeamMemory({ own: () => new Own(), common: () => new Common() })
 
   /** Input of a call, all of its prompts together. */
   inputTokens(key: RatioKey, { textBytes, ids, media }: CallSize): number {
     const text = textBytes / this.bytesOfInput(key)
-    const perItem = media === 0 ? 0 : (this.#media.get(key.team, key.model)?.value ?? this.#media.median(key.model))
+    if (media === 0) return Math.max(1, Math.round(text + ids))
+    const { team, model } = key
+    const perItem = this.#memory.get(team, model)?.media?.value ?? this.#memory.common(model).media.median
     return Math.max(1, Math.round(text + ids + media * clamp(perItem, 0, MAX_MEDIA)))
   }
 
@@ -59,67 +59,106 @@ export class TokenRatios {
 
   /** What a model has written, by the bytes of it. */
   outputTokens({ team, model }: RatioKey, bytes: Bytes): number {
-    const known = this.#output.get(team, model)?.value ?? this.#output.median(model)
-    return bytes / bounded(known, this.#output.median(model), MAX_OUTPUT_DEVIATION)
+    const reference = this.#memory.common(model).output.median
+    const known = this.#memory.get(team, model)?.output?.value ?? reference
+    return bytes / bounded(known, reference, MAX_OUTPUT_DEVIATION)
   }
 
   /** The part of the input that a cache has had of late; null for a model that has told nothing of a cache. */
   cachedShare({ team, model }: RatioKey): number | null {
-    const known = this.#cached.get(team, model)
-    return known === undefined ? null : clamp(known.value, 0, 1)
+    const known = this.#memory.get(team, model)?.cached ?? null
+    return known === null ? null : clamp(known.value, 0, 1)
   }
 
   /** What answers of the model come to in the end. @param most that the call allows for all of them; infinite where it says nothing */
   usualAnswer({ team, model }: RatioKey, most: number, answers: number): number {
-    if (Number.isFinite(most)) return most * (this.#filled.get(team, model)?.value ?? 1)
-    return answers * (this.#length.get(team, model)?.value ?? SEED_ANSWER)
+    const known = this.#memory.get(team, model)
+    if (Number.isFinite(most)) return most * (known?.filled?.value ?? 1)
+    return answers * (known?.length?.value ?? SEED_ANSWER)
   }
 
   /** @param maxAnswerTokens that each answer might have had, or null */
   learnAnswer({ team, model }: RatioKey, tokens: number, answers: number, maxAnswerTokens: number | null): void {
+    const { own } = this.#memory.use(team, model)
     if (maxAnswerTokens === null) {
-      this.#length.at(team, model, () => new DecayedRatio(tokens / answers, ITEMS)).add(tokens, answers)
+      own.length ??= new DecayedRatio(tokens / answers, ITEMS)
+      own.length.add(tokens, answers)
       return
     }
     const most = maxAnswerTokens * answers
-    this.#filled.at(team, model, () => new DecayedRatio(tokens / most, TOKENS)).add(tokens, most)
+    own.filled ??= new DecayedRatio(tokens / most, TOKENS)
+    own.filled.add(tokens, most)
   }
 
   bytesOfInput({ team, model, operation }: RatioKey): number {
-    const reference = this.#input.median(model)
-    const known = this.#input.get(team, `${model}\n${operation}`) ?? this.#input.get(team, model)
+    const reference = this.#memory.common(model).input.median
+    const own = this.#memory.get(team, model)
+    const known = own?.operations.get(operation) ?? own?.input
     return bounded(known?.value ?? reference, reference, MAX_DEVIATION)
   }
 
   /** An engine has counted the input of a call. */
   learnInput(key: RatioKey, size: CallSize, tokens: number): void {
     const { team, model, operation } = key
+    const { own, common } = this.#memory.use(team, model)
     if (size.media > 0) {
       const items = Math.max(0, tokens - size.ids - size.textBytes / this.bytesOfInput(key))
-      this.#media.at(team, model, () => new DecayedRatio(this.#media.median(model), ITEMS)).add(items, size.media)
-      this.#media.compare(team, model, this.#media.get(team, model)?.value ?? SEED_MEDIA)
+      own.media ??= new DecayedRatio(common.media.median, ITEMS)
+      own.media.add(items, size.media)
+      common.media.set(team, own.media.value)
       return
     }
     const ofText = tokens - size.ids
     if (size.textBytes === 0 || ofText < MIN_TOKENS) return
-    const all = this.#input.at(team, model, () => new DecayedRatio(this.#input.median(model), TOKENS))
-    const before = all.value
-    all.add(size.textBytes, ofText)
-    this.#input.at(team, `${model}\n${operation}`, () => new DecayedRatio(before, TOKENS)).add(size.textBytes, ofText)
-    this.#input.compare(team, model, clamp(all.value, MIN_BYTES, MAX_BYTES))
+    own.input ??= new DecayedRatio(common.input.median, TOKENS)
+    const before = own.input.value
+    own.input.add(size.textBytes, ofText)
+    const ofOperation = own.operations.get(operation) ?? own.operationOf(operation, before)
+    ofOperation?.add(size.textBytes, ofText)
+    common.input.set(team, clamp(own.input.value, MIN_BYTES, MAX_BYTES))
   }
 
   /** The same of what a model has written. */
   learnOutput({ team, model }: RatioKey, bytes: Bytes, tokens: number): void {
     if (bytes === 0 || tokens < MIN_TOKENS) return
-    const known = this.#output.at(team, model, () => new DecayedRatio(this.#output.median(model), TOKENS))
-    known.add(bytes, tokens)
-    this.#output.compare(team, model, clamp(known.value, MIN_BYTES, MAX_BYTES))
+    const { own, common } = this.#memory.use(team, model)
+    own.output ??= new DecayedRatio(common.output.median, TOKENS)
+    own.output.add(bytes, tokens)
+    common.output.set(team, clamp(own.output.value, MIN_BYTES, MAX_BYTES))
   }
 
   learnCached({ team, model }: RatioKey, cached: number, input: number): void {
-    if (input > 0) this.#cached.at(team, model, () => new DecayedRatio(cached / input, TOKENS)).add(cached, input)
+    if (input === 0) return
+    const { own } = this.#memory.use(team, model)
+    own.cached ??= new DecayedRatio(cached / input, TOKENS)
+    own.cached.add(cached, input)
   }
+}
+
+/** What is learned of the calls of one team to one model. */
+class Own {
+  input: DecayedRatio | null = null
+  readonly operations = new Map<string, DecayedRatio>()
+  output: DecayedRatio | null = null
+  media: DecayedRatio | null = null
+  cached: DecayedRatio | null = null
+  filled: DecayedRatio | null = null
+  length: DecayedRatio | null = null
+
+  /** @returns the ratio of an operation that had none, or undefined for one more than are remembered */
+  operationOf(operation: string, bytes: Bytes): DecayedRatio | undefined {
+    if (this.operations.size >= MAX_OPERATIONS) return
+    const ratio = new DecayedRatio(bytes, TOKENS)
+    this.operations.set(operation, ratio)
+    return ratio
+  }
+}
+
+/** What calls to one model are like for all teams. */
+class Common {
+  readonly input = new Comparison(SEED_BYTES)
+  readonly output = new Comparison(SEED_BYTES)
+  readonly media = new Comparison(SEED_MEDIA)
 }
 
 function bounded(bytes: number, reference: number, deviation: number): number {
