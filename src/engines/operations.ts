@@ -41,6 +41,15 @@ export const OPERATIONS = {
 /** The name of an operation. */
 export type OperationName = keyof typeof OPERATIONS
 
+/** Operations whose answer is text that a model generates token by token, counted so by its engine. */
+export const GENERATES: ReadonlySet<string> = new Set(['chat', 'completions', 'responses', 'messages', 'generate'])
+/** Those that generate text from sound. */
+export const HEARS: ReadonlySet<string> = new Set(['transcription', 'translation'])
+/** Those whose model reads text, and whose answers are no text. */
+export const READS: ReadonlySet<string> = new Set(['embeddings', 'embed', 'rerank', 'score', 'classify', 'pooling'])
+/** Those of an engine whose tokens no engine counts. */
+export const UNCOUNTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_tokens', 'realtime'])
+
 /**
  * Everything that an engine is known to serve, as data (engines.md section 1). A route is written `METHOD /path`;
  * `{name}` stands for one segment, a `*` at the end for whatever follows.

@@ -1,8 +1,5 @@
 import type { Engine } from './table.ts'
 
-/** What a body says, by the names of its members. */
-type Fields = Readonly<Record<string, unknown>>
-
 /**
  * Engines that take a list of token numbers for one prompt. LMDeploy's `/v1/completions` makes a prompt of every element, and
  * ms-swift's takes one text. What is only OpenAI-compatible is taken at OpenAI's word.
@@ -10,7 +7,7 @@ type Fields = Readonly<Record<string, unknown>>
 const TAKES_TOKENS: ReadonlySet<Engine> = new Set(['vllm', 'sglang', 'openai'])
 
 /** Members that hold prompts: one, or a list of them. */
-const PROMPTS = ['prompt', 'text', 'input_ids'] as const
+export const PROMPT_MEMBERS = ['prompt', 'text', 'input_ids'] as const
 
 /** Whether a list of numbers under this name is one prompt. `input_ids` holds nothing else. */
 export function takesTokens(engine: Engine, name: string): boolean {
@@ -32,9 +29,4 @@ export function countPrompts(value: unknown, isTokensTaken: boolean): number {
 /** How many conversations `messages` holds: engines that take several take a list of lists. */
 export function countConversations(messages: unknown): number {
   return Array.isArray(messages) ? Math.max(1, messages.filter(Array.isArray).length) : 1
-}
-
-/** How many prompts a body holds, for an engine that takes lists of tokens. */
-export function promptsIn(fields: Fields): number {
-  return Math.max(countConversations(fields.messages), ...PROMPTS.map(name => countPrompts(fields[name], true)))
 }

@@ -1,7 +1,8 @@
-import type { Call, Content, Usage } from '../exchange.ts'
+import { GENERATES, HEARS, UNCOUNTED } from '../engines/operations.ts'
+import type { Call, Usage } from '../exchange.ts'
 import type { CallSize } from '../tokens/call-size.ts'
 import { TokenRatios } from '../tokens/token-ratios.ts'
-import { answersAsked, ONE_ANSWER, outputReserved } from './answers.ts'
+import { outputReserved } from './answers.ts'
 import type { ReserveOutput, Weights } from './options.ts'
 
 /** What a call is thought to use, in tokens, before anybody knows. */
@@ -17,8 +18,7 @@ export interface Estimate {
 /** What is asked. */
 export interface EstimateInit {
   readonly call: Call
-  /** Null for forms and for calls without a body. */
-  readonly content: Content | null
+  /** Null for calls without a body. */
   readonly size: CallSize | null
   readonly team: string
 }
@@ -45,18 +45,8 @@ const CLASSES = 64
 
 const MAX_MODELS = 1_000
 
-/** Operations whose answer is generated, token by token. */
-const GENERATING: ReadonlySet<string> = new Set([
-  'chat',
-  'completions',
-  'responses',
-  'messages',
-  'generate',
-  'transcription',
-  'translation'
-])
-/** Operations whose input no engine counts. */
-const UNCOUNTED: ReadonlySet<string> = new Set(['tokenize', 'detokenize', 'count_tokens', 'realtime'])
+/** What a call without a body asks for. */
+const ONE_ANSWER = { totalAnswers: 1, maxAnswerTokens: null }
 
 /** Reckons what calls will use, from what calls of the same model have used. Bounded, whatever is asked for. */
 export class Estimator {
@@ -68,20 +58,20 @@ export class Estimator {
     this.#ratios = ratios
   }
 
-  estimate({ call, content, size, team }: EstimateInit, options: EstimateOptions): Estimate {
+  estimate({ call, size, team }: EstimateInit, options: EstimateOptions): Estimate {
     const { operation, model } = call
     if (UNCOUNTED.has(operation)) return { input: FLOOR, output: 0, answers: 1, least: FLOOR }
     const habits = model === null ? undefined : this.#models.get(model)
     const input = size === null ? FLOOR : this.#ratios.inputTokens({ team, model: model ?? operation, operation }, size)
     // A route that the operator opened may generate, when it has a model.
-    const isKnown = GENERATING.has(operation) || (call.routeScope !== null && model !== null)
-    const asked = isKnown && content !== null ? answersAsked(content.fields) : ONE_ANSWER
+    const isKnown = GENERATES.has(operation) || HEARS.has(operation) || (call.routeScope !== null && model !== null)
+    const asked = isKnown && size !== null ? size : ONE_ANSWER
     const output = isKnown ? outputReserved(asked, habits?.p90 ?? SEED_OUTPUT, options) : 0
     const { weights, reserveOutput } = options
     const least =
       weights.input * (size === null ? FLOOR : TokenRatios.leastInputTokens(size)) +
-      (reserveOutput === 'max_tokens' && asked.tokensEach !== null ? weights.output * output : 0)
-    return { input, output, answers: asked.count, least: Math.max(FLOOR, least) }
+      (reserveOutput === 'max_tokens' && asked.maxAnswerTokens !== null ? weights.output * output : 0)
+    return { input, output, answers: asked.totalAnswers, least: Math.max(FLOOR, least) }
   }
 
   /** Learns from the engine's own numbers for a whole call. */

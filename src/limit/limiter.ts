@@ -94,8 +94,8 @@ export class Limiter {
   #draw(exchange: Exchange, policies: readonly Policy[]): Verdict | Promise<Verdict> {
     if (policies.length === 0) return PASS
     const { store, estimator, nextId, nowMs } = this.#base
-    const { call, content, size, known } = exchange
-    const of = { call, content, size, team: known.identity?.team ?? '' }
+    const { call, size, known } = exchange
+    const of = { call, size, team: known.identity?.team ?? '' }
     const estimate = estimator.estimate(of, this.#options)
     const impossible = policies.find(
       policy => policy.resource === 'tokens' && !policy.isShadow && estimate.least > policy.amount

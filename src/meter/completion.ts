@@ -1,7 +1,8 @@
+import { GENERATES, READS } from '../engines/operations.ts'
 import type { Engine } from '../engines/table.ts'
 import { USAGE_HABITS } from '../engines/usage.ts'
 import type { Call, Exchange, GuessedNumber, Target, Usage } from '../exchange.ts'
-import { type CallSize, GENERATES, READS } from '../tokens/call-size.ts'
+import type { CallSize } from '../tokens/call-size.ts'
 import { EngineSpeed } from '../tokens/engine-speed.ts'
 import type { RatioKey, TokenRatios } from '../tokens/token-ratios.ts'
 import { NOTHING } from './counts.ts'
@@ -113,7 +114,7 @@ function hasAnswered({ firstByteAtMs, contentBytes, known }: Exchange): boolean 
 
 function outputOf(init: Known, taken: Taken, inputTokens: number): number {
   const { exchange, size, call, key, reported, target } = taken
-  const answers = size.prompts * size.answers
+  const answers = size.totalAnswers
   const most = size.maxAnswerTokens === null ? Number.POSITIVE_INFINITY : size.maxAnswerTokens * answers
   const { contentBytes, bareEvents, engineTime, bytesOut } = exchange
   const byText = contentBytes === null ? null : init.ratios.outputTokens(key, contentBytes) + bareEvents
@@ -158,10 +159,11 @@ function learn(init: Known, { exchange, size, key, call, target, reported }: Tak
     onTold?.(key.model, 'output', outputTokens / Math.max(1, ratios.outputTokens(key, contentBytes) + bareEvents))
     ratios.learnOutput(key, contentBytes, outputTokens - bareEvents)
   }
-  const answers = size.prompts * size.answers
+  const answers = size.totalAnswers
   ratios.learnAnswer(key, outputTokens, answers, size.maxAnswerTokens)
   if (engineTime.state === 'ended' && engineTime.heldMs === 0 && outputTokens > 0) {
     const job = { inputTokens: inputTokens ?? 0, answers }
-    speed.learn({ ...key, origin: target.origin }, job, outputTokens, engineTime.workedMs)
+    const of = { team: key.team, model: key.model, origin: target.origin }
+    speed.learn(of, job, outputTokens, engineTime.workedMs)
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { UNCOUNTED } from '../engines/operations.ts'
 import { USAGE_HABITS } from '../engines/usage.ts'
 import type { Exchange, Tap, Usage } from '../exchange.ts'
 import type { Bytes } from '../units.ts'
@@ -8,17 +9,8 @@ import { type Counts, isRecord, NOTHING, readCounts, saysAnything } from './coun
 import { type EventReader, EventStream, type Mend } from './events.ts'
 import { MessagesReader, NativeReader, ResponsesReader } from './typed-events.ts'
 
-/** Operations that use nothing that an engine counts. */
-const UNCOUNTED: ReadonlySet<string> = new Set([
-  'tokenize',
-  'detokenize',
-  'count_tokens',
-  'models',
-  'model',
-  'limits',
-  'usage',
-  'realtime'
-])
+/** Operations that have no engine, beside those of which no engine counts anything. */
+const OWN: ReadonlySet<string> = new Set(['models', 'model', 'limits', 'usage'])
 
 /** What reads the events of one stream, whatever its dialect. */
 interface Reader extends EventReader {
@@ -45,7 +37,8 @@ export function createTaps(
   const fingerprints = new Map<string, string>()
   let count = 0
   return exchange => {
-    if (UNCOUNTED.has(exchange.call.operation)) return null
+    const { operation } = exchange.call
+    if (UNCOUNTED.has(operation) || OWN.has(operation)) return null
     const fingerprint = {
       get: () => fingerprints.get(exchange.target.origin),
       set: (text: string) => fingerprints.set(exchange.target.origin, text)

@@ -38,10 +38,10 @@ export interface Work {
 /** What is known of the call of an exchange when `route` sees it. */
 export function workOf(exchange: Exchange): Work {
   const { call, size, bytesIn } = exchange
-  const { textBytes = bytesIn, ids = 0, prompts = 1, answers = 1, maxAnswerTokens = null } = size ?? {}
+  const { textBytes = bytesIn, ids = 0, totalAnswers = 1, maxAnswerTokens = null } = size ?? {}
   return {
     inputBytes: textBytes + ids * ID_BYTES,
-    maxOutputTokens: maxAnswerTokens === null ? Number.POSITIVE_INFINITY : maxAnswerTokens * prompts * answers,
+    maxOutputTokens: maxAnswerTokens === null ? Number.POSITIVE_INFINITY : maxAnswerTokens * totalAnswers,
     streamedBytes: call.isStream ? () => exchange.bytesOut : () => 0
   }
 }

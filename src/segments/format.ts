@@ -136,7 +136,7 @@ export interface CallData {
   readonly target: string | null
   readonly engine: string | null
   readonly bytes_in: number
-  /** Prompts of the call, and answers to each. Missing in lines of older gateways: one. */
+  /** Prompts of the call, and answers to each, or to that with most. Missing in lines of older gateways: one. */
   readonly prompts?: number
   readonly answers?: number
   /** The configuration that the call began under, `sha256:…`, its secrets masked. */

@@ -1,6 +1,7 @@
-import { countConversations, countPrompts, takesTokens } from '../engines/prompts.ts'
+import { countConversations, countPrompts, PROMPT_MEMBERS, takesTokens } from '../engines/prompts.ts'
 import type { Engine } from '../engines/table.ts'
 import { GateError } from '../errors.ts'
+import { ANSWER_COPIES, ANSWER_LENGTHS } from '../tokens/answers.ts'
 import { type Fields, isRecord } from './json.ts'
 import type { CapOptions } from './options.ts'
 
@@ -14,19 +15,9 @@ const MAX_TOOLS = 256
 const MAX_SCHEMA_NODES = 5_000
 const MAX_SCHEMA_DEPTH = 24
 
-/** Lengths of answers. `num_predict` is Ollama's. */
-const TOKENS = [
-  'max_tokens',
-  'max_completion_tokens',
-  'max_output_tokens',
-  'max_new_tokens',
-  'min_tokens',
-  'min_new_tokens',
-  'num_predict'
-]
-const COPIES = ['n', 'best_of', 'num_return_sequences']
+/** Lengths of answers. */
+const TOKENS = [...ANSWER_LENGTHS, 'min_tokens', 'min_new_tokens']
 const LOGPROBS = ['logprobs', 'top_logprobs', 'top_logprobs_num']
-const PROMPTS = ['prompt', 'text', 'input_ids']
 const LISTS: ReadonlyMap<string, number> = new Map([
   ['stop', MAX_STOPS],
   ['stop_sequences', MAX_STOPS],
@@ -64,13 +55,13 @@ const SCHEMAS = [
  */
 export function checkCaps(fields: Fields, caps: CapOptions, engine: Engine): void {
   for (const name of TOKENS) checkCount(fields, name, caps.maxTokens)
-  for (const name of COPIES) checkCount(fields, name, caps.n, 1)
+  for (const name of ANSWER_COPIES) checkCount(fields, name, caps.n, 1)
   for (const name of LOGPROBS) checkLogprobs(fields, name, caps.logprobs)
   for (const [name, limit] of LISTS) {
     const list = listIn(fields[name])
     if (list !== null && Math.max(list.length, countPrompts(list, true)) > limit) throw over(name, limit)
   }
-  for (const name of PROMPTS) {
+  for (const name of PROMPT_MEMBERS) {
     if (countPrompts(fields[name], takesTokens(engine, name)) > caps.prompts) throw over(name, caps.prompts)
   }
   if (countPrompts(fields.input, takesTokens(engine, 'input')) > MAX_INPUTS) throw over('input', MAX_INPUTS)

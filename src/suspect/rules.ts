@@ -1,7 +1,7 @@
 import type { GateErrorCode } from '../codes.ts'
+import { GENERATES } from '../engines/operations.ts'
 import type { Exchange } from '../exchange.ts'
 import { msFromSec } from '../time.ts'
-import { GENERATES } from '../tokens/call-size.ts'
 import type { Kind, KindOptions } from './options.ts'
 
 /** What is counted by: the address of the caller, the subject with its issuer, or the token. */

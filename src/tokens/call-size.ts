@@ -1,8 +1,8 @@
-import { promptsIn } from '../engines/prompts.ts'
 import type { Bytes } from '../units.ts'
+import { type AnswersAsked, answersAsked } from './answers.ts'
 
 /** How much a call asks an engine to read and to write, as far as its body says so. Written by `inspect`. */
-export interface CallSize {
+export interface CallSize extends AnswersAsked {
   /**
    * Text of all prompts in UTF-8, with a fixed part for each message, part and tool. What no engine reads as prompt is not in
    * it: white space of the JSON, media, parameters, members that are not known.
@@ -12,20 +12,18 @@ export interface CallSize {
   readonly ids: number
   /** Pictures, sounds and films. */
   readonly media: number
-  readonly prompts: number
-  /** Answers to each prompt. */
-  readonly answers: number
-  /** The longest answer that the call allows, in tokens, by any of its names; null when it says nothing. */
-  readonly maxAnswerTokens: number | null
 }
 
-/** What is generated token by token, and counted so by its engine. */
-export const GENERATES: ReadonlySet<string> = new Set(['chat', 'completions', 'responses', 'messages', 'generate'])
-/** Text that a model reads, and whose answers are no text. */
-export const READS: ReadonlySet<string> = new Set(['embeddings', 'embed', 'rerank', 'score', 'classify', 'pooling'])
-
 /** A form with sound: nothing of its size is known. */
-export const FORM_SIZE: CallSize = { textBytes: 0, ids: 0, media: 1, prompts: 1, answers: 1, maxAnswerTokens: null }
+export const FORM_SIZE: CallSize = {
+  textBytes: 0,
+  ids: 0,
+  media: 1,
+  prompts: 1,
+  answers: 1,
+  totalAnswers: 1,
+  maxAnswerTokens: null
+}
 
 const CONVERSATION = ['messages', 'tools', 'functions', 'documents']
 const ANY = ['input', 'inputs', 'texts', 'messages', 'text', 'prompt', 'input_ids']
@@ -43,7 +41,6 @@ const PROMPTS: Readonly<Record<string, readonly string[]>> = {
   rerank: ['query', 'documents', 'messages'],
   score: ['text_1', 'text_2', 'queries', 'documents', 'query', 'items', 'data_1', 'data_2', 'messages']
 }
-const OUTPUT_NAMES = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'max_new_tokens'] as const
 
 /** Members of messages, parts and items that templates write into the prompt. */
 const TEXTS: ReadonlySet<string> = new Set([
@@ -78,20 +75,20 @@ const MAX_DEPTH = 32
 export function callSize(operation: string, fields: Readonly<Record<string, unknown>>): CallSize {
   const walk = new PromptWalk()
   for (const name of PROMPTS[operation] ?? ANY) {
-    if (Object.hasOwn(fields, name)) walk.value(fields[name], MAX_DEPTH)
+    const value = fields[name]
+    if (value !== undefined) walk.value(value, MAX_DEPTH)
   }
   let media = walk.media
   for (const name of MEDIA) media += countOf(fields[name])
-  const layers = layersOf(fields)
+  const { prompts, answers, totalAnswers, maxAnswerTokens } = answersAsked(operation, fields)
   return {
     textBytes: walk.bytes + (CONVERSES.has(operation) ? TEMPLATE : 0),
     ids: walk.ids,
     media,
-    prompts: promptsIn(fields),
-    answers: Math.max(1, ...layers.map(layer => Math.max(positive(layer.n) ?? 1, positive(layer.best_of) ?? 1))),
-    maxAnswerTokens: layers
-      .flatMap(layer => OUTPUT_NAMES.map(name => positive(layer[name])))
-      .reduce((most, one) => (one === null ? most : Math.max(most ?? 0, one)), null)
+    prompts,
+    answers,
+    totalAnswers,
+    maxAnswerTokens
   }
 }
 
@@ -132,18 +129,8 @@ class PromptWalk {
   }
 }
 
-/** The body, and SGLang's parameters: one set, or one for each prompt. */
-function layersOf(fields: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] {
-  const { sampling_params: params } = fields
-  return [fields, ...(Array.isArray(params) ? params : [params]).filter(isObject)]
-}
-
 function countOf(value: unknown): number {
   return value === undefined || value === null ? 0 : Array.isArray(value) ? value.length : 1
-}
-
-function positive(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -110,7 +110,7 @@ t.test('an end is called by what has happened', async t => {
 
 t.test('prompts, answers and which numbers are guesses are written down', async t => {
   const exchange = identified()
-  exchange.size = { textBytes: 0, ids: 0, media: 0, prompts: 2, answers: 3, maxAnswerTokens: null }
+  exchange.size = { textBytes: 0, ids: 0, media: 0, prompts: 2, answers: 3, totalAnswers: 6, maxAnswerTokens: null }
   const usage = {
     source: 'estimated',
     inputTokens: 1,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { countConversations, countPrompts, promptsIn, takesTokens } from '../../src/engines/prompts.ts'
+import { countConversations, countPrompts, takesTokens } from '../../src/engines/prompts.ts'
 
 t.test(
   'a list of tokens is one prompt where the engine takes such lists; any other element is one of its own',
@@ -42,12 +42,4 @@ t.test('conversations are lists among the messages', async t => {
   t.equal(countConversations([message, message]), 1)
   t.equal(countConversations([[message], [message, message], [message]]), 3)
   t.equal(countConversations('hi'), 1)
-})
-
-t.test('the prompts of a body are those of the member that has most', async t => {
-  t.equal(promptsIn({}), 1)
-  t.equal(promptsIn({ prompt: ['a', 'b'] }), 2)
-  t.equal(promptsIn({ text: ['a', 'b', 'c'], sampling_params: {} }), 3)
-  t.equal(promptsIn({ input_ids: [[1], [2]] }), 2)
-  t.equal(promptsIn({ messages: [[{}], [{}]] }), 2)
 })

@@ -77,6 +77,14 @@ export function chat(fields: object = {}, who: Partial<Identity> = {}, init: Par
   return exchange
 }
 
+/** The same of another operation. */
+export function asking(operation: string, fields: object): Exchange {
+  const exchange = chat(fields)
+  exchange.call = { ...exchange.call, operation }
+  exchange.size = callSize(operation, { ...fields })
+  return exchange
+}
+
 /** What an engine says of a whole call. */
 export const usage = (of: Partial<Usage> = {}): Usage => ({
   source: 'engine_final',

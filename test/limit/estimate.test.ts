@@ -4,7 +4,7 @@ import type { Exchange } from '../../src/exchange.ts'
 import { type EstimateOptions, Estimator, spentOf, weigh } from '../../src/limit/estimate.ts'
 import { callSize } from '../../src/tokens/call-size.ts'
 import { TokenRatios } from '../../src/tokens/token-ratios.ts'
-import { chat, usage } from '../helpers/limit-scene.ts'
+import { asking, chat, usage } from '../helpers/limit-scene.ts'
 
 const options: EstimateOptions = {
   reserveOutput: 'p90',
@@ -13,12 +13,7 @@ const options: EstimateOptions = {
   maxAnswers: 256
 }
 const make = () => new Estimator(new TokenRatios())
-const asked = ({ call, content, size }: Pick<Exchange, 'call' | 'content' | 'size'>, team = 'team-a') => ({
-  call,
-  content,
-  size,
-  team
-})
+const asked = ({ call, size }: Pick<Exchange, 'call' | 'size'>, team = 'team-a') => ({ call, size, team })
 const of = (fields: object, more: Partial<EstimateOptions> = {}, estimator = make()) =>
   estimator.estimate(asked(chat(fields)), { ...options, ...more })
 const learned = (outputs: readonly number[]) => {
@@ -45,8 +40,9 @@ t.test('an answer is reserved as long as nine in ten were, and no longer than th
   t.ok(output >= 100 && output <= 125, `${output}`)
   t.equal(of({ max_tokens: 7 }, {}, estimator).output, 7)
   t.equal(of({ max_completion_tokens: 7 }, {}, estimator).output, 7)
-  t.equal(of({ sampling_params: { max_new_tokens: 7 } }, {}, estimator).output, 7)
-  t.equal(of({ max_output_tokens: 1_000_000_000 }, {}, estimator).output, output)
+  const native = asking('generate', { sampling_params: { max_new_tokens: 7 } })
+  t.equal(estimator.estimate(asked(native), options).output, 7)
+  t.equal(of({ max_tokens: 1_000_000_000 }, {}, estimator).output, output)
 })
 
 t.test('a billion tokens of answer reserve no more than the cap', async t => {
@@ -80,17 +76,11 @@ t.test('something is reserved for everything, whatever the body is', async () =>
         const exchange = chat(typeof json === 'object' && json !== null ? json : { prompt: json })
         const size = callSize(operation, exchange.content?.fields ?? {})
         for (const kind of ['text', 'multimodal'] as const) {
-          const estimate = make().estimate(
-            asked({ ...exchange, call: { ...exchange.call, operation, kind }, content: exchange.content, size }),
-            options
-          )
+          const estimate = make().estimate(asked({ call: { ...exchange.call, operation, kind }, size }), options)
           if (!(estimate.input >= 1 && estimate.least >= 1 && estimate.output >= 0 && estimate.output <= 32_000))
             return false
         }
-        return (
-          make().estimate(asked({ call: { ...exchange.call, operation }, content: null, size: null }), options).input >=
-          1
-        )
+        return make().estimate(asked({ call: { ...exchange.call, operation }, size: null }), options).input >= 1
       }
     )
   )

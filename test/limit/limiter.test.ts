@@ -4,7 +4,7 @@ import type { Exchange } from '../../src/exchange.ts'
 import { Limiter, type Verdict } from '../../src/limit/limiter.ts'
 import { openLimits } from '../../src/limit/limits.ts'
 import { createClock } from '../helpers/clock.ts'
-import { answered, chat, client, identity, limitOptions, limits, team, usage } from '../helpers/limit-scene.ts'
+import { answered, asking, chat, client, identity, limitOptions, limits, team, usage } from '../helpers/limit-scene.ts'
 
 const START = Date.parse('2026-03-04T12:00:00Z')
 
@@ -284,7 +284,7 @@ t.test('what is reserved counts every answer, and is learned of one', async t =>
   const prompt = Array.from({ length: 64 }, () => 'x')
   const of = async (fields: object) => {
     const before = (await describe()).limits[0]?.remaining ?? 0
-    const exchange = chat(fields)
+    const exchange = asking('completions', fields)
     const { reservation } = admit(exchange)
     const reserved = before - ((await describe()).limits[0]?.remaining ?? 0)
     reservation?.settle(answered(exchange, usage({ inputTokens: 1, outputTokens: 64 * 4 * 10 })))

@@ -122,6 +122,20 @@ t.test(
   }
 )
 
+t.test('a stream that was left is charged no less where its caller has named a bound that no engine obeys', async t => {
+  const { of } = completing()
+  const prompt = { messages: ['x'.repeat(400)], input: 'x'.repeat(400), prompt: 'x'.repeat(400) }
+  for (const operation of ['chat', 'completions', 'responses', 'messages'])
+    for (const more of [
+      { max_new_tokens: 1 },
+      { options: { num_predict: 1 } },
+      { sampling_params: { max_tokens: 1 } }
+    ]) {
+      const found = of({ operation, ending: 'client_left', usage: {}, body: { ...prompt, ...more } })
+      t.equal(found?.outputTokens, 50, `${operation} ${JSON.stringify(more)}`)
+    }
+})
+
 t.test('numbers that the engine has told are kept beside those that are guessed', async t => {
   const { of } = completing()
   const usage = { source: 'engine_partial', inputTokens: 77 } as const
@@ -334,6 +348,7 @@ function chargingBy(of: { bytesIn: number; bytesOut: number; startMs: number; st
         media: 0,
         prompts: 1,
         answers: one.n,
+        totalAnswers: one.n,
         maxAnswerTokens: one.max
       }
       complete(exchange)

@@ -439,3 +439,27 @@ t.test('the text of an answer in one piece is counted when it says nothing of it
   t.strictSame(counted({ choices }), ['none', 4])
   t.strictSame(counted({ choices, usage: { prompt_tokens: 0, completion_tokens: 0 } }), ['engine_final', null])
 })
+
+t.test('where an engine tells its usage, the text of one answer in sixteen is counted, to learn from it', async t => {
+  const usage = { prompt_tokens: 1, completion_tokens: 1 }
+  const chunk = { id: 'c', choices: [{ index: 0, delta: { content: 'four' } }], usage }
+  const whole = { choices: [{ message: { role: 'assistant', content: 'four' } }], usage }
+  for (const [isStream, text] of [
+    [true, `data: ${JSON.stringify(chunk)}\n\n`],
+    [false, JSON.stringify(whole)]
+  ] as const) {
+    const tapFor = createTaps(MEND)
+    const counted = Array.from({ length: 64 }, () => {
+      const tap = tapFor(exchangeTo({ engine: 'vllm', operation: 'chat', isStream, reporting: NATIVE }))
+      tap?.head(isStream ? SSE : JSON_TYPE, isStream)
+      tap?.chunk(Buffer.from(text))
+      tap?.usage()
+      return tap?.contentBytes ?? null
+    })
+    t.strictSame(
+      counted.filter(bytes => bytes !== null),
+      [4, 4, 4, 4],
+      isStream ? 'a stream' : 'in one piece'
+    )
+  }
+})

@@ -69,7 +69,7 @@ t.test('while a stream runs it is charged for what it has taken for certain', as
 t.test('a call is as large as its text and its tokens, and may make all answers to all prompts', async t => {
   const exchange = exchangeTo({ engine: 'vllm', operation: 'completions' })
   exchange.bytesIn = 1_000_000
-  exchange.size = { textBytes: 100, ids: 5, media: 0, prompts: 2, answers: 3, maxAnswerTokens: 10 }
+  exchange.size = { textBytes: 100, ids: 5, media: 0, prompts: 2, answers: 3, totalAnswers: 6, maxAnswerTokens: 10 }
   t.match(workOf(exchange), { inputBytes: 120, maxOutputTokens: 60 })
   exchange.size = { ...exchange.size, maxAnswerTokens: null }
   t.equal(workOf(exchange).maxOutputTokens, Number.POSITIVE_INFINITY)
