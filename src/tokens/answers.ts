@@ -30,9 +30,9 @@ interface Names {
   readonly copies: readonly string[]
   /** `messages` may hold several conversations. */
   readonly prompts: readonly string[]
-  /** Parameters may stand below `sampling_params`: one set, or one for each prompt. */
+  /** Parameters may be below `sampling_params`: one set, or one for each prompt. */
   readonly hasSets: boolean
-  /** Parameters may stand below `options`, as Ollama has it. */
+  /** Parameters may be below `options`, as Ollama has it. */
   readonly hasOptions: boolean
 }
 
