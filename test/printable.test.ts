@@ -49,7 +49,7 @@ t.test('a cell of CSV is no formula to a spreadsheet, whatever stands before the
 t.test("the operator's log escapes what somebody else chose", async t => {
   const log = fileURLToPath(new URL('../src/log.ts', import.meta.url))
   const said = String.raw`a\u009b2Jb\u202ec\u2028d\u007f`
-  const script = `import { openLog } from '${log}'; openLog().child({ who: "${said}" }).warn({ team: "${said}" }, "${said}")`
+  const script = `import { openLog } from '${log}'; openLog().log.child({ who: "${said}" }).warn({ team: "${said}" }, "${said}")`
   const { stderr } = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', script], { encoding: 'utf8' })
   t.match(JSON.parse(stderr), {
     who: JSON.parse(`"${said}"`),

@@ -203,6 +203,8 @@ t.test('who was believed, who was not and why, and what the memory of tokens did
     'ok corp': 5,
     'missing other': 1,
     'bad_signature other': 1,
+    'alg_rejected other': 0,
+    'unknown_kid other': 0,
     'expired other': 1,
     'wrong_issuer other': 1
   })
