@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import { ADDRESS, readListen } from '../units.ts'
 
 /** What the second listener needs, from the YAML key `admin`. */

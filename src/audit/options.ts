@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 
 /** What `audit/` needs, from the YAML key `audit`. */
 export interface AuditOptions {

@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 

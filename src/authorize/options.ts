@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import { SCOPE } from '../units.ts'
 
 /** What `authorize/` needs, from the YAML keys `access` and `models.*.scope`. */

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os'
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import { INSTANCE_PATTERN } from '../segments/format.ts'
 import type { Ms } from '../time.ts'
 import { type Bytes, DURATION, readBytes, readDurationMs, SIZE } from '../units.ts'

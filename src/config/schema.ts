@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Static } from 'typebox'
+import Type, { type Static } from 'typebox'
 import { type AcceptOptions, acceptOptions, ServerSchema } from '../accept/options.ts'
 import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.ts'
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
@@ -32,7 +32,6 @@ import {
 } from '../forward/options.ts'
 import { ClientsSchema, type IdentifyOptions, identifyOptions } from '../identify/options.ts'
 import { ExtraRouteSchema, type InspectOptions, inspectOptions, RequestsSchemaParts } from '../inspect/options.ts'
-import { Type } from '../json-schema.ts'
 import {
   type LimitOptions,
   LimitsSchema,

@@ -1,4 +1,4 @@
-import { Type } from '../json-schema.ts'
+import Type from 'typebox'
 import type { Ms } from '../time.ts'
 import { type Bytes, DURATION, readDurationMs } from '../units.ts'
 

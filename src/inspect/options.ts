@@ -1,6 +1,5 @@
-import type { Static } from 'typebox'
+import Type, { type Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
-import { Type } from '../json-schema.ts'
 import { type Bytes, readBytes, SCOPE, SIZE } from '../units.ts'
 
 /** What `inspect/` needs, from the YAML keys `requests`, `access.routes` and `models.*.aliases`. */

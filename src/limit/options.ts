@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import { COUNT, readCount } from '../units.ts'
 import type { Period } from './calendar.ts'
 

@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import { COUNT, readCount } from '../units.ts'
 
 /** What `metrics/` needs, from the YAML keys `metrics` and `alerts`. */

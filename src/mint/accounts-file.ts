@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
 import { SCOPE } from '../units.ts'
 import { type ApiKey, canonicalName, type Grant, type User } from './accounts.ts'

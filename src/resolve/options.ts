@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
-import type { Static } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static } from 'typebox'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 

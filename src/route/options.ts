@@ -1,6 +1,5 @@
-import type { Static } from 'typebox'
+import Type, { type Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
-import { Type } from '../json-schema.ts'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 import { BALANCES, type Balance } from './balance.ts'

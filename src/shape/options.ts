@@ -1,6 +1,5 @@
-import type { Static } from 'typebox'
+import Type, { type Static } from 'typebox'
 import type { UsageMode } from '../engines/usage.ts'
-import { Type } from '../json-schema.ts'
 import { COUNT, readCount } from '../units.ts'
 import type { MediaPolicy } from './media.ts'
 

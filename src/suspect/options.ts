@@ -1,5 +1,4 @@
-import type { Static, TSchema } from 'typebox'
-import { Type } from '../json-schema.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 import type { Ms } from '../time.ts'
 import { COUNT, DURATION, readCount, readDurationMs } from '../units.ts'
 

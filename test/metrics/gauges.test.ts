@@ -73,7 +73,11 @@ t.test('keys: how many, when they were read last, and how often; a shared secret
   let keySets = [KEYS, { ...KEYS, name: 'shared', loads: null }]
   const read = scene({ keySets: () => keySets, issuers: () => [{ name: 'corp', issuer: 'https://idp' }] })
   let now = await read()
-  t.equal(now.value('tollgate_auth_total', { issuer: 'other', result: 'bad_signature' }), 0, 'it shows before the first')
+  t.equal(
+    now.value('tollgate_auth_total', { issuer: 'other', result: 'bad_signature' }),
+    0,
+    'it shows before the first'
+  )
   t.equal(now.value('tollgate_jwks_keys', { issuer: 'corp' }), 2)
   t.equal(now.value('tollgate_jwks_last_success_timestamp_seconds', { issuer: 'corp' }), 8)
   t.equal(now.value('tollgate_jwks_refresh_total', { issuer: 'corp', result: 'success' }), 3)
