@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { answerAfter, type OneOfGates, startGates } from '../helpers/gates.ts'
+import { answerAfter, type OneOfGates, openGates } from '../helpers/gates.ts'
 import { openRaw } from '../helpers/raw.ts'
 
 /** What the process of a gate takes of memory, in MB. */
@@ -11,12 +12,15 @@ const rssMb = ({ process }: OneOfGates) =>
 const oneByteChunks = (text: string) => [...text].map(byte => `1\r\n${byte}\r\n`).join('')
 
 t.test('bodies in one-byte chunks take memory by their bytes, and are answered when they are whole', async t => {
-  const { gates } = await startGates(t, {
-    count: 1,
-    engine: { script: answerAfter(0) },
-    yaml: 'teams: { team-a: { pool: p } }'
+  const engine = createServer((request, response) => {
+    request.resume().once('end', () => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answerAfter(0).body))
+    })
   })
-  const [gate] = gates as [OneOfGates]
+  t.teardown(() => engine.close())
+  await new Promise<void>(resolve => engine.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${(engine.address() as AddressInfo).port}`
+  const [gate] = (await openGates(t, { count: 1, origin, yaml: 'teams: { team-a: { pool: p } }' })) as [OneOfGates]
   t.equal((await gate.chat()).status, 200)
   const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x'.repeat(8_000) }] })
   const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: ${gate.authorization}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`

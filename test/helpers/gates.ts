@@ -59,6 +59,14 @@ export async function startGates(
   init: { readonly count: number; readonly yaml: string; readonly engine?: EngineOptions }
 ): Promise<{ readonly gates: readonly OneOfGates[]; readonly engine: EngineDouble }> {
   const engine = await startEngine(t, init.engine)
+  return { gates: await openGates(t, { ...init, origin: engine.origin }), engine }
+}
+
+/** The same before an engine that is there already. @param origin of the engine */
+export async function openGates(
+  t: Test,
+  init: { readonly count: number; readonly yaml: string; readonly origin: string }
+): Promise<readonly OneOfGates[]> {
   const key = makeKey()
   const dir = t.testdir({ 'jwks.json': JSON.stringify({ keys: [key.publicJwk] }) })
   const authorization = `Bearer ${await signWith(key, { iss: ISSUER })}`
@@ -70,7 +78,7 @@ export async function startGates(
       `server: { listen: "127.0.0.1:${port}", drain: { accept: 1ms, timeout: 5s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
-pools: { p: { engine: vllm, targets: ["${engine.origin}"], models: [m] } }
+pools: { p: { engine: vllm, targets: ["${init.origin}"], models: [m] } }
 audit: { to: audit-${number}.log }
 ${init.yaml}`
     )
@@ -113,5 +121,5 @@ ${init.yaml}`
   const gates: OneOfGates[] = []
   // One after the other, so that no two find the same port free.
   for (let number = 0; number < init.count; number++) gates.push(await open(number))
-  return { gates, engine }
+  return gates
 }
