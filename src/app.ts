@@ -3,6 +3,7 @@ import type { ConnectionErrors } from './accept/connection-errors.ts'
 import type { OpenSockets } from './accept/open-sockets.ts'
 import type { OverloadGuard } from './accept/overload.ts'
 import accept, { type SettleStep } from './accept/plugin.ts'
+import { ReadTurns } from './accept/read-turns.ts'
 import { type ConnectionLimits, serverOptions, type TlsTexts } from './accept/server-options.ts'
 import authenticate from './authenticate/plugin.ts'
 import authorize from './authorize/plugin.ts'
@@ -76,11 +77,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { log, limits, tls, rules, transport, bans, nowMs, charger } = deps
   const configOf = (exchange: Exchange) => rulesOf(exchange).config
   const isSocket = (rawUrl: string) => rules().inspection.endpoints.isSocket(rawUrl)
-  const app = fastify(serverOptions({ log, limits, tls, isSocket }))
+  const turns = new ReadTurns()
+  const app = fastify(serverOptions({ log, limits, tls, isSocket, spend: turns.spend }))
 
   await app.register(accept, {
     nowMs,
     sockets: deps.sockets,
+    turns,
     admit: socket => deps.connections.take(socket),
     onConnectionError: (code, address) => deps.connectionErrors.add(code, address),
     // Every request keeps the rules that it began under, whatever is loaded meanwhile. Also one that is refused first of all has

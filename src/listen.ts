@@ -16,11 +16,7 @@ const ADMIN_CLOCKS: SocketClocks = {
 /** Bounds the connections of the admin listener as those of callers are: a stranger must not keep probes and operators out. */
 export function boundAdmin(admin: FastifyInstance): OpenSockets {
   const sockets = new OpenSockets(ADMIN_CLOCKS, MAX_ADMIN_CONNECTIONS)
-  serveInOrder(
-    admin.server,
-    (request, response) => admin.routing(request, response),
-    () => {}
-  )
+  serveInOrder(admin.server, (request, response) => admin.routing(request, response))
   sockets.watch(admin.server, { isTls: false })
   return sockets
 }

@@ -1,18 +1,21 @@
 import { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import type { Ms } from '../time.ts'
 import type { Bytes } from '../units.ts'
+import type { Spend } from './read-turns.ts'
 
 /** A longer chunk is handed on as it is. */
 const SMALL_BYTES: Bytes = 1024
 const MIN_BLOCK_BYTES: Bytes = 256
-/** More small chunks in one read of the socket are expensive: a parser spends about 2 µs on each. */
+/** So many small chunks are told of at once: a parser spends about a millisecond on them. */
 const MANY_CHUNKS = 512
-/** Such reads of a server take about a third of the time of the process, however many connections cause them. */
-const CHUNKS_PER_MS = 256
+/** Fewer are not worth a turn. */
+const FEW_CHUNKS = 64
 
-/** A body may be cut into as many chunks as this, however short they are. */
-export const FREE_CHUNKS = 128 * 1024
+/**
+ * A body may be cut into as many chunks as this, however short they are: some 40 ms of a parser.
+ *
+ * A client that sends each token of a JSON text as a chunk of its own sends one of 6 bytes or so; 64 000 of those pass.
+ */
+export const FREE_CHUNKS = 16 * 1024
 /** Behind those, a chunk has at least this many bytes on average. */
 export const MIN_AVERAGE_BYTES: Bytes = 8
 
@@ -23,11 +26,9 @@ export const TOO_MANY_CHUNKS = 'too-many-chunks'
  * A request whose body is held in memory that is proportional to its bytes, however it is cut into chunks.
  *
  * Node makes a buffer of its own for every chunk of `transfer-encoding: chunked`, which takes some 450 bytes. Here small
- * chunks are joined before anybody gets them. A connection that sends many small chunks is read again only after the others
- * had their turn.
+ * chunks are joined before anybody gets them.
  */
 class CoalescedRequest extends IncomingMessage {
-  readonly #turns: Turns
   #block: Buffer = EMPTY
   #used: Bytes = 0
   #chunks = 0
@@ -37,14 +38,14 @@ class CoalescedRequest extends IncomingMessage {
   #isScheduled = false
   #isRefused = false
 
-  constructor(socket: Socket, turns: Turns) {
-    super(socket)
-    this.#turns = turns
-  }
+  /** Called with the number of small chunks that have come since it was called last. */
+  protected onSmallChunks(_count: number): void {}
 
   /** Called by the parser for each chunk. @returns false when the socket is not to be read for now */
   override push(chunk: Buffer | null): boolean {
     if (chunk === null) {
+      const rest = this.#joined % MANY_CHUNKS
+      if (rest >= FEW_CHUNKS) this.onSmallChunks(rest)
       this.#handOn()
       return super.push(null)
     }
@@ -64,8 +65,8 @@ class CoalescedRequest extends IncomingMessage {
     if (!this.#isScheduled && (this.readableFlowing === true || this.readableLength === 0)) {
       this.#isScheduled = true
       setImmediate(() => {
-        if (this.#joined < MANY_CHUNKS) this.handOn()
-        else this.#turns.wait(this, this.#joined)
+        this.#isScheduled = false
+        if (!this.destroyed) this.#handOn()
       })
     }
     // What comes in one read of the socket is joined; the next read comes after it was handed on.
@@ -78,12 +79,6 @@ class CoalescedRequest extends IncomingMessage {
     return super.read(size)
   }
 
-  /** Hands on what was joined. The stream then goes on reading by itself. */
-  handOn(): void {
-    this.#isScheduled = false
-    if (!this.destroyed) this.#handOn()
-  }
-
   #join(chunk: Buffer): void {
     const length = this.#used + chunk.length
     if (length > this.#block.length) {
@@ -93,7 +88,7 @@ class CoalescedRequest extends IncomingMessage {
     }
     this.#block.set(chunk, this.#used)
     this.#used = length
-    this.#joined++
+    if (++this.#joined % MANY_CHUNKS === 0) this.onSmallChunks(MANY_CHUNKS)
   }
 
   #handOn(): void {
@@ -108,38 +103,11 @@ class CoalescedRequest extends IncomingMessage {
 
 const EMPTY = Buffer.alloc(0)
 
-/** Requests of a server that have sent many small chunks, in the order of their turns. */
-class Turns {
-  readonly #waiting = new Map<CoalescedRequest, number>()
-  #isRunning = false
-
-  wait(request: CoalescedRequest, chunks: number): void {
-    this.#waiting.set(request, chunks)
-    if (this.#isRunning) return
-    this.#isRunning = true
-    this.#next()
-  }
-
-  #next(): void {
-    const [first] = this.#waiting
-    if (first === undefined) {
-      this.#isRunning = false
-      return
-    }
-    const [request, chunks] = first
-    this.#waiting.delete(request)
-    request.handOn()
-    const restMs: Ms = Math.ceil(chunks / CHUNKS_PER_MS)
-    setTimeout(() => this.#next(), restMs)
-  }
-}
-
-/** Makes the class of the requests of one server, for its option `IncomingMessage`. They have their turns among themselves. */
-export function coalescedRequests(): typeof IncomingMessage {
-  const turns = new Turns()
+/** Makes the class of the requests of one server, for its option `IncomingMessage`. @param spend counts small chunks */
+export function coalescedRequests(spend: Spend = () => {}): typeof IncomingMessage {
   return class extends CoalescedRequest {
-    constructor(socket: Socket) {
-      super(socket, turns)
+    protected override onSmallChunks(count: number): void {
+      spend(this.socket, count)
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Spend } from './read-turns.ts'
 
 /** What answers a request. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void
@@ -8,10 +9,25 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => void
 const PAUSE_AT = 16
 /** More that wait than these, and the connection ends: heads that take 18 bytes on the wire take kilobytes in memory. */
 const MAX_WAITING = 256
+/** What a request that waits costs a parser, in small chunks. */
+const PIECES = 8
 
+/** The requests of one connection. */
 interface Line {
   isBusy: boolean
   readonly waiting: (readonly [IncomingMessage, ServerResponse])[]
+  /** The same function for all responses of the connection: nothing is made for each of them. */
+  readonly onClose: () => void
+}
+
+/** What serving in order tells, and asks. */
+interface InOrderEvents {
+  /** Told of a connection right before it is destroyed. */
+  readonly onTooMany?: (socket: Socket) => void
+  /** Whether nothing begins any more that waits. */
+  readonly isEnding?: () => boolean
+  /** Counts what a connection has sent without waiting. */
+  readonly spend?: Spend
 }
 
 /**
@@ -20,54 +36,53 @@ interface Line {
  * its turn never began.
  *
  * While more than a few wait, the connection is not read, and a caller who leaves is noticed with the next write.
- *
- * @param onTooMany told of a connection right before it is destroyed
- * @param isEnding whether nothing begins any more that waits
  */
-export function serveInOrder(
-  server: Server,
-  serve: Serve,
-  onTooMany: (socket: Socket) => void,
-  isEnding: () => boolean = () => false
-): void {
+export function serveInOrder(server: Server, serve: Serve, events: InOrderEvents = {}): void {
+  const { onTooMany = () => {}, isEnding = () => false, spend = () => {} } = events
   const lines = new WeakMap<Socket, Line>()
 
   function run(line: Line, request: IncomingMessage, response: ServerResponse): void {
     line.isBusy = true
-    response.once('close', () => {
-      line.isBusy = false
-      const next = line.waiting.shift()
-      if (next === undefined) return
-      // The answer was the last one.
-      if (!request.socket.writable || isEnding()) {
-        line.waiting.length = 0
-        request.socket.destroySoon()
-        return
-      }
-      if (line.waiting.length < PAUSE_AT) request.socket.resume()
-      run(line, ...next)
-    })
+    response.on('close', line.onClose)
     serve(request, response)
+  }
+
+  function openLine(socket: Socket): Line {
+    const line: Line = {
+      isBusy: false,
+      waiting: [],
+      onClose() {
+        line.isBusy = false
+        const next = line.waiting.shift()
+        if (next === undefined) return
+        // The answer was the last one.
+        if (!socket.writable || isEnding()) {
+          line.waiting.length = 0
+          socket.destroySoon()
+          return
+        }
+        if (line.waiting.length < PAUSE_AT) socket.resume()
+        run(line, ...next)
+      }
+    }
+    // Node reads on by itself whenever it is done with the body of a request.
+    socket.on('resume', () => {
+      if (line.waiting.length >= PAUSE_AT) socket.pause()
+    })
+    lines.set(socket, line)
+    return line
   }
 
   server.removeAllListeners('request')
   server.on('request', (request, response) => {
     const { socket } = request
-    let line = lines.get(socket)
-    if (line === undefined) {
-      const made: Line = { isBusy: false, waiting: [] }
-      // Node reads on by itself whenever it is done with the body of a request.
-      socket.on('resume', () => {
-        if (made.waiting.length >= PAUSE_AT) socket.pause()
-      })
-      lines.set(socket, made)
-      line = made
-    }
+    const line = lines.get(socket) ?? openLine(socket)
     if (!line.isBusy) {
       run(line, request, response)
       return
     }
-    // What a read has brought is parsed to its end.
+    // What a read has brought is parsed to its end, also when the connection has ended.
+    if (socket.destroyed || line.waiting.length >= PAUSE_AT) spend(socket, PIECES)
     if (socket.destroyed) return
     line.waiting.push([request, response])
     if (line.waiting.length > MAX_WAITING) {

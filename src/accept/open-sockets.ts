@@ -41,6 +41,8 @@ interface Entry extends OpenSocket {
   state: SocketState
   sinceMs: Ms
   readonly responses: Set<ServerResponse>
+  /** The same function for all responses of the connection: nothing is made for each of them. */
+  onClose(this: ServerResponse): void
 }
 
 const STATES: readonly SocketState[] = ['handshake', 'head', 'request', 'idle']
@@ -163,7 +165,18 @@ export class OpenSockets {
     const key = isTls ? endsOf(raw) : ''
     const state = isTls ? 'handshake' : 'head'
     const address = raw.remoteAddress ?? ''
-    const entry: Entry = { raw, address, state, sinceMs: performance.now(), responses: new Set() }
+    const onIdle = () => this.#enter(entry, 'idle')
+    const entry: Entry = {
+      raw,
+      address,
+      state,
+      sinceMs: performance.now(),
+      responses: new Set(),
+      onClose() {
+        entry.responses.delete(this)
+        if (entry.responses.size === 0) onIdle()
+      }
+    }
     if (this.size >= this.#max) {
       const victim = this.#withoutRequest()
       this.evicted++
@@ -197,10 +210,7 @@ export class OpenSockets {
     if (entry === undefined) return
     if (entry.responses.size === 0) this.#enter(entry, 'request')
     entry.responses.add(response)
-    response.once('close', () => {
-      entry.responses.delete(response)
-      if (entry.responses.size === 0) this.#enter(entry, 'idle')
-    })
+    response.on('close', entry.onClose)
   }
 
   #enter(entry: Entry, state: SocketState): void {

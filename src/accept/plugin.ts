@@ -12,6 +12,7 @@ import { checkHead } from './head.ts'
 import { serveInOrder } from './in-order.ts'
 import type { OpenSockets } from './open-sockets.ts'
 import type { OverloadGuard } from './overload.ts'
+import type { ReadTurns } from './read-turns.ts'
 import { cutStalledReader } from './stall.ts'
 import { routeUpgrades } from './upgrade.ts'
 
@@ -30,6 +31,8 @@ export interface AcceptPluginOptions {
   /** Makes the exchange of a request, and says whose address it came from. */
   readonly open: (init: ExchangeInit, raw: IncomingMessage) => Exchange
   readonly sockets: OpenSockets
+  /** Shares the time of the parser between connections. */
+  readonly turns: ReadTurns
   /** Whether the address of a new connection may hold one more; false when it was destroyed. */
   readonly admit: (socket: Socket) => boolean
   /** Told of each connection that ends without a request, or in the middle of one, for what its caller did. */
@@ -51,19 +54,20 @@ export interface AcceptPluginOptions {
 export default fp<AcceptPluginOptions>(
   async (app, options) => {
     const { nowMs, open, sockets, onConnectionError, namesOf, corsOf, settle, readerStallMs, overload, isTls } = options
+    const { turns } = options
     const { server } = app
     const cut = new WeakSet<ServerResponse>()
     const onStall = cutStalledReader(readerStallMs, response => cut.add(response))
     const exchanges = new WeakMap<ServerResponse, Exchange>()
     /** Answered below Fastify, for what is wrong with their bodies. */
     const answered = new WeakMap<Exchange, GateError>()
-    serveInOrder(
-      server,
-      (request, response) => app.routing(request, response),
-      ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress),
-      () => sockets.isLettingGo
-    )
+    serveInOrder(server, (request, response) => app.routing(request, response), {
+      onTooMany: ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress),
+      isEnding: () => sockets.isLettingGo,
+      spend: turns.spend
+    })
     sockets.watch(server, { isTls, admit: options.admit })
+    turns.watch(server, { isTls })
     sockets.knowsBy(response => exchanges.get(response)?.known.identity !== undefined)
     server.on('clientError', (error: Error, socket: Socket) => {
       const broken = { error, socket, open: sockets.of(socket) }

@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from
 import type { Ms } from '../time.ts'
 import { coalescedRequests } from './coalesced-request.ts'
 import type { SocketClocks } from './open-sockets.ts'
+import type { Spend } from './read-turns.ts'
 
 /** Time limits of a caller's connection. */
 export interface ConnectionLimits {
@@ -67,8 +68,10 @@ export function serverOptions(init: {
   tls: TlsTexts | null
   /** Whether a request target, as it came, is a WebSocket that is served. */
   isSocket: (rawUrl: string) => boolean
+  /** Counts small pieces of bodies. */
+  spend: Spend
 }): FastifyServerOptions {
-  const { limits, log, tls, isSocket } = init
+  const { limits, log, tls, isSocket, spend } = init
   return {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -90,7 +93,7 @@ export function serverOptions(init: {
       headersTimeout: limits.headersMs,
       connectionsCheckingInterval: limits.checkEveryMs,
       maxHeaderSize: 16 * 1024,
-      IncomingMessage: coalescedRequests(),
+      IncomingMessage: coalescedRequests(spend),
       insecureHTTPParser: false,
       requireHostHeader: false,
       joinDuplicateHeaders: false,

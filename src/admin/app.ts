@@ -1,5 +1,6 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { coalescedRequests } from '../accept/coalesced-request.ts'
+import { ReadTurns } from '../accept/read-turns.ts'
 import { type BanDesk, banRoutes } from './bans.ts'
 import type { AdminGuard, AdminRefusal } from './guard.ts'
 import { type RevocationDesk, revocationRoutes } from './revocations.ts'
@@ -55,6 +56,7 @@ export interface Reloaded {
  */
 export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
   const { log, checks, guard, token, reload, config, compare, metrics } = deps
+  const turns = new ReadTurns()
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -66,10 +68,11 @@ export async function buildAdmin(deps: AdminDeps): Promise<FastifyInstance> {
       headersTimeout: 5_000,
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16 * 1024,
-      IncomingMessage: coalescedRequests()
+      IncomingMessage: coalescedRequests(turns.spend)
     },
     forceCloseConnections: true
   })
+  turns.watch(app.server, { isTls: false })
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })

@@ -8,7 +8,7 @@ import { stranger } from '../helpers/strangers.ts'
 async function serve(t: Test, listener: Serve, isEnding = () => false) {
   const server = createServer()
   const ended: Socket[] = []
-  serveInOrder(server, listener, socket => ended.push(socket), isEnding)
+  serveInOrder(server, listener, { onTooMany: socket => ended.push(socket), isEnding })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {

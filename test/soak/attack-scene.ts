@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpus, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hashPassword, phcText } from '../../src/mint/passwords.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
@@ -45,14 +45,32 @@ export function start(file: string, env: Record<string, string> = {}): ChildProc
   return fork(new URL(file, import.meta.url), { execArgv: [], env: { ...process.env, ...env } })
 }
 
-export const startHonest = (of: HonestInit): ChildProcess => start('honest.ts', { HONEST: JSON.stringify(of) })
-export const startAttack = (of: AttackInit): ChildProcess => start('attackers.ts', { ATTACK: JSON.stringify(of) })
+/** Runs a process on one of two CPUs, with what priority is left for it. Does nothing where that is not possible. */
+function pin(child: ChildProcess, cpu: number, nice = 0): ChildProcess {
+  if (child.pid === undefined || cpus().length < 2) return child
+  try {
+    execFileSync('taskset', ['-apc', String(cpu), String(child.pid)], { stdio: 'ignore' })
+    if (nice > 0) setPriority(child.pid, nice)
+  } catch {
+    process.stderr.write('a process could not be bound to a CPU: figures are of processes that share all of them\n')
+  }
+  return child
+}
+/** The gateway has one CPU; callers, engines and attackers share another one, and attackers give way. */
+const GATEWAY_CPU = 0
+const OTHERS_CPU = 1
+const ATTACKER_NICE = 10
+
+export const startHonest = (of: HonestInit): ChildProcess =>
+  pin(start('honest.ts', { HONEST: JSON.stringify(of) }), OTHERS_CPU)
+export const startAttack = (of: AttackInit): ChildProcess =>
+  pin(start('attackers.ts', { ATTACK: JSON.stringify(of) }), OTHERS_CPU, ATTACKER_NICE)
 export const honestFigures = (child: ChildProcess): Promise<HonestFigures> => figuresOf<HonestFigures>(child)
 
 /** Starts a gate with TLS or without, and its engines. */
 export async function openAttackScene(isTls: boolean): Promise<AttackScene> {
   const dir = mkdtempSync(join(tmpdir(), 'tollgate-attack-'))
-  const engines = [start('attack-engine.ts'), start('attack-engine.ts')]
+  const engines = [start('attack-engine.ts'), start('attack-engine.ts')].map(engine => pin(engine, OTHERS_CPU))
   const ports = await Promise.all(engines.map(async engine => ((await once(engine, 'message')) as [number])[0]))
   const key = makeKey()
   const [port, adminPort] = [await freePort(), await freePort()]
@@ -85,6 +103,7 @@ audit: { to: audit.log }
     [new URL('../../src/cli.ts', import.meta.url).pathname, 'serve', '--config', `${dir}/tollgate.yaml`],
     { stdio: ['ignore', out, out] }
   )
+  pin(gate, GATEWAY_CPU)
   const ended = once(gate, 'exit') as Promise<[number | null, string | null]>
   for (;;) {
     const isReady = await fetch(`http://127.0.0.1:${adminPort}/readyz`).then(
