@@ -164,6 +164,7 @@ function learn(init: Known, { exchange, size, key, call, target, reported }: Tak
   if (engineTime.state === 'ended' && engineTime.heldMs === 0 && outputTokens > 0) {
     const job = { inputTokens: inputTokens ?? 0, answers }
     const of = { team: key.team, model: key.model, origin: target.origin }
-    speed.learn(of, job, outputTokens, engineTime.workedMs)
+    const showsFirst = call.isStream && call.operation !== 'responses' && inputTokens !== null
+    speed.learn(of, job, outputTokens, engineTime.workedMs, showsFirst ? engineTime.firstByteMs : null)
   }
 }

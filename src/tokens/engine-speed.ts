@@ -37,9 +37,20 @@ export class EngineSpeed {
   #lastOrigin = ''
   #lastKey = '\n'
 
-  /** A whole call of which the engine has counted everything, and whose time was the engine's alone. */
-  learn({ team, model, origin }: SpeedKey, { inputTokens, answers }: Job, outputTokens: number, tookMs: Ms): void {
+  /**
+   * A whole call of which the engine has counted everything, and whose time was the engine's alone.
+   * @param firstTokenMs when the first token was seen; null where that was not shown
+   */
+  learn(
+    { team, model, origin }: SpeedKey,
+    { inputTokens, answers }: Job,
+    outputTokens: number,
+    tookMs: Ms,
+    firstTokenMs: Ms | null = null
+  ): void {
     const { own: line, common } = this.#memory.use(team, this.#keyOf(model, origin))
+    // What comes before the answer is seen best there: whole calls alone say little of where the line begins.
+    if (firstTokenMs !== null) line.add(1 + inputTokens / INPUT_TOKENS_PER_STEP, firstTokenMs)
     line.add(outputTokens / answers + inputTokens / INPUT_TOKENS_PER_STEP, tookMs)
     const { startMs, stepMs } = line.read()
     common.stepMs.set(team, stepMs)
@@ -56,11 +67,12 @@ export class EngineSpeed {
   /**
    * Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1.
    * @param isUnread the engine would have shown its first token: then it is reading the prompt, or has not begun, and the
-   * longer of the two is the likelier
+   * longer of the two is the likelier. Where that is the second, it has read nothing: engines count no prompt before then
    */
   promptShare(of: SpeedKey, inputTokens: number, workedMs: Ms, isUnread: boolean): number {
     const { startMs, stepMs } = this.#read(of)
     const readMs = (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
+    if (isUnread && readMs < startMs) return 0
     const most = isUnread ? readMs / (readMs + startMs) : 1
     return Math.max(0, Math.min(most, (workedMs - startMs) / readMs))
   }

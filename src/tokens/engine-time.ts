@@ -62,6 +62,11 @@ export class EngineTime {
     return this.state === 'ended' ? this.#endedAtMs - this.#sentAtMs : 0
   }
 
+  /** From sending to the first piece of the answer; null when none has come. */
+  get firstByteMs(): Ms | null {
+    return this.#firstByteAtMs === null ? null : this.#firstByteAtMs - this.#sentAtMs
+  }
+
   /**
    * By which factor an engine has made more than was read, when it went on as fast as before the first time that nothing was
    * read; null where that time was too short to tell.

@@ -23,7 +23,9 @@ t.test('an engine works from when it has the call to when nobody wants more of i
 t.test('while nothing is read an engine goes on as fast as before', async t => {
   const time = new EngineTime()
   time.sent()
+  t.equal(time.firstByteMs, null)
   time.progressed()
+  t.ok((time.firstByteMs ?? -1) >= 0)
   t.equal(time.overhang(1_000), null)
   await wait(220)
   time.held(1_000)
