@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import { freePort } from '../helpers/ports.ts'
+import { scrapeOf } from '../helpers/scrape.ts'
 import { askedOf, eventsOf, type Flavour, type Made } from '../helpers/usage-streams.ts'
 import { type World, world } from '../helpers/world.ts'
 
@@ -267,3 +269,25 @@ t.test(
     t.match(bodies.at(-1), '"include_usage":true')
   }
 )
+
+t.test('a call that never reached an engine is none whose usage was not reported', async t => {
+  const nobody = `http://127.0.0.1:${await freePort()}`
+  const w = await world(t, {
+    yaml: ({ engine, issuer }) =>
+      `
+issuers: [{ issuer: "${issuer}", jwks_url: "${issuer}/jwks.json", audience: inference }]
+pools:
+  p: { engine: vllm, targets: ["${nobody}"], models: [m], health: { every: 1h } }
+  q: { engine: vllm, targets: ["${engine}"], models: [n], health: { every: 1h } }
+teams: { team-a: { pools: [p, q] } }`
+  })
+  await w.engine.script({ kind: 'json', body: { choices: [] } })
+  for (const model of ['m', 'n']) {
+    const answer = await w.ask(PATHS.chat, { body: { model, messages: [{ role: 'user', content: 'hi' }] } })
+    t.equal(answer.status >= 500, model === 'm', `${answer.status}`)
+  }
+  await w.audits(2)
+  const scrape = await scrapeOf(w)
+  t.equal(scrape.sum('tollgate_usage_events_total', { pool: 'p' }), 0)
+  t.equal(scrape.sum('tollgate_usage_events_total', { pool: 'q' }), 1, 'one that did is counted')
+})
