@@ -42,8 +42,8 @@ export interface ServeOptions {
 /**
  * Runs the gate until it is told to stop: load, build, listen, wait for a signal, drain.
  *
- * A file with faults starts nothing. SIGHUP, and a change of the file, load it anew; SIGHUP reopens files that are appended to. The first SIGTERM drains: not ready, but
- * accepting for `server.drain.accept`; then no new connection, running requests end by themselves within
+ * A file with faults starts nothing. SIGHUP, and a change of the file, reload it; SIGHUP also reopens the audit log.
+ * The first SIGTERM drains: not ready, but accepting for `server.drain.accept`; then no new connection, running requests end by themselves within
  * `server.drain.timeout`, streams that do not are ended with an error event. SIGINT does not wait for load balancers. The
  * second signal ends at once.
  *

@@ -78,14 +78,14 @@ export function answersAsked(operation: string, fields: Fields): AnswersAsked {
   const prompts = promptsIn(fields, names.prompts)
   let own = largestIn(fields, copies)
   let most = largestIn(fields, lengths)
-  if (names.hasOptions && isObject(fields.options)) {
+  if (names.hasOptions && isFields(fields.options)) {
     own = Math.max(own, largestIn(fields.options, copies))
     most = Math.max(most, largestIn(fields.options, lengths))
   }
   own = Math.max(1, own)
   const { sampling_params: params } = fields
   const sets =
-    !names.hasSets || params === undefined ? NO_SETS : (Array.isArray(params) ? params : [params]).filter(isObject)
+    !names.hasSets || params === undefined ? NO_SETS : (Array.isArray(params) ? params : [params]).filter(isFields)
   if (sets.length === 0) return { prompts, answers: own, totalAnswers: prompts * own, maxAnswerTokens: most || null }
   const each = sets.map(set => Math.max(own, largestIn(set, copies)))
   const bounds = sets.map(set => Math.max(most, largestIn(set, lengths)))
@@ -123,6 +123,7 @@ function largest(numbers: readonly number[]): number {
   return numbers.reduce((most, one) => Math.max(most, one), 0)
 }
 
-function isObject(value: unknown): value is Fields {
+/** An object of JSON that is no list. */
+export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

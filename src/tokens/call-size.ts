@@ -1,5 +1,5 @@
 import type { Bytes } from '../units.ts'
-import { type AnswersAsked, answersAsked } from './answers.ts'
+import { type AnswersAsked, answersAsked, isFields } from './answers.ts'
 
 /** How much a call asks an engine to read and to write, as far as its body says so. Written by `inspect`. */
 export interface CallSize extends AnswersAsked {
@@ -101,7 +101,7 @@ class PromptWalk {
     if (typeof value === 'string') this.bytes += Buffer.byteLength(value)
     else if (typeof value === 'number') this.ids++
     else if (depth > 0 && Array.isArray(value)) for (const item of value) this.value(item, depth - 1)
-    else if (depth > 0 && isObject(value)) this.#part(value, depth)
+    else if (depth > 0 && isFields(value)) this.#part(value, depth)
   }
 
   #part(part: Readonly<Record<string, unknown>>, depth: number): void {
@@ -131,8 +131,4 @@ class PromptWalk {
 
 function countOf(value: unknown): number {
   return value === undefined || value === null ? 0 : Array.isArray(value) ? value.length : 1
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
