@@ -84,6 +84,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     nowMs,
     sockets: deps.sockets,
     turns,
+    callerOf: ({ socket, rawHeaders }) => rules().resolveClient(socket.remoteAddress, rawHeaders).key,
     admit: socket => deps.connections.take(socket),
     onConnectionError: (code, address) => deps.connectionErrors.add(code, address),
     // Every request keeps the rules that it began under, whatever is loaded meanwhile. Also one that is refused first of all has

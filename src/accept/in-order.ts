@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { LoopTurns } from './loop-turns.ts'
 import type { Spend } from './read-turns.ts'
+import { stopReading } from './stop-reading.ts'
 
 /** What answers a request. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void
@@ -10,7 +12,7 @@ const PAUSE_AT = 16
 /** More that wait than these, and the connection ends: heads that take 18 bytes on the wire take kilobytes in memory. */
 const MAX_WAITING = 256
 /** What a request that waits costs a parser, in small chunks. */
-const PIECES = 8
+const PIECES = 16
 
 /** The requests of one connection. */
 interface Line {
@@ -28,6 +30,10 @@ interface InOrderEvents {
   readonly isEnding?: () => boolean
   /** Counts what a connection has sent without waiting. */
   readonly spend?: Spend
+  /** Shares the time of the event loop between callers; without it, everything begins as it comes. */
+  readonly turns?: Pick<LoopTurns, 'take' | 'wait'>
+  /** What `turns` are shared by. */
+  readonly callerOf?: (request: IncomingMessage) => string
 }
 
 /**
@@ -38,13 +44,19 @@ interface InOrderEvents {
  * While more than a few wait, the connection is not read, and a caller who leaves is noticed with the next write.
  */
 export function serveInOrder(server: Server, serve: Serve, events: InOrderEvents = {}): void {
-  const { onTooMany = () => {}, isEnding = () => false, spend = () => {} } = events
+  const { onTooMany = () => {}, isEnding = () => false, spend = () => {}, turns, callerOf = () => '' } = events
   const lines = new WeakMap<Socket, Line>()
 
   function run(line: Line, request: IncomingMessage, response: ServerResponse): void {
     line.isBusy = true
     response.on('close', line.onClose)
-    serve(request, response)
+    if (turns === undefined || turns.take()) {
+      serve(request, response)
+      return
+    }
+    turns.wait(callerOf(request), () => {
+      if (!response.closed) serve(request, response)
+    })
   }
 
   function openLine(socket: Socket): Line {
@@ -67,7 +79,7 @@ export function serveInOrder(server: Server, serve: Serve, events: InOrderEvents
     }
     // Node reads on by itself whenever it is done with the body of a request.
     socket.on('resume', () => {
-      if (line.waiting.length >= PAUSE_AT) socket.pause()
+      if (line.waiting.length >= PAUSE_AT) stopReading(socket)
     })
     lines.set(socket, line)
     return line
@@ -89,6 +101,6 @@ export function serveInOrder(server: Server, serve: Serve, events: InOrderEvents
       line.waiting.length = 0
       onTooMany(socket)
       socket.destroy()
-    } else if (line.waiting.length >= PAUSE_AT) socket.pause()
+    } else if (line.waiting.length >= PAUSE_AT) stopReading(socket)
   })
 }

@@ -8,8 +8,10 @@ import type { Exchange, ExchangeInit } from '../exchange.ts'
 import type { Ms, NowMs } from '../time.ts'
 import { answerBrokenSocket, brokenCode } from './broken-socket.ts'
 import type { Cors } from './cors.ts'
+import { deferHandshakes } from './defer-handshakes.ts'
 import { checkHead } from './head.ts'
 import { serveInOrder } from './in-order.ts'
+import { LoopTurns } from './loop-turns.ts'
 import type { OpenSockets } from './open-sockets.ts'
 import type { OverloadGuard } from './overload.ts'
 import type { ReadTurns } from './read-turns.ts'
@@ -33,6 +35,8 @@ export interface AcceptPluginOptions {
   readonly sockets: OpenSockets
   /** Shares the time of the parser between connections. */
   readonly turns: ReadTurns
+  /** What the event loop is shared by: the address of the caller. */
+  readonly callerOf: (request: IncomingMessage) => string
   /** Whether the address of a new connection may hold one more; false when it was destroyed. */
   readonly admit: (socket: Socket) => boolean
   /** Told of each connection that ends without a request, or in the middle of one, for what its caller did. */
@@ -50,6 +54,11 @@ export interface AcceptPluginOptions {
   readonly isTls: boolean
 }
 
+/** Each takes up to half a millisecond. */
+const REQUESTS_IN_TURN = 4
+/** Each takes about a millisecond. */
+const HANDSHAKES_IN_TURN = 2
+
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
   async (app, options) => {
@@ -64,9 +73,14 @@ export default fp<AcceptPluginOptions>(
     serveInOrder(server, (request, response) => app.routing(request, response), {
       onTooMany: ({ remoteAddress = '' }) => onConnectionError('TOLLGATE_ACCEPT_PIPELINE', remoteAddress),
       isEnding: () => sockets.isLettingGo,
-      spend: turns.spend
+      spend: turns.spend,
+      turns: new LoopTurns(REQUESTS_IN_TURN),
+      callerOf: options.callerOf
     })
+    const beginTls = isTls ? deferHandshakes(server, { loop: new LoopTurns(HANDSHAKES_IN_TURN), read: turns }) : null
     sockets.watch(server, { isTls, admit: options.admit })
+    // Last of all: who was turned away by then gets no handshake.
+    if (beginTls !== null) server.on('connection', beginTls)
     turns.watch(server, { isTls })
     sockets.knowsBy(response => exchanges.get(response)?.known.identity !== undefined)
     server.on('clientError', (error: Error, socket: Socket) => {

@@ -1,11 +1,17 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Ms } from '../time.ts'
+import { stopReading } from './stop-reading.ts'
 
-/** More small pieces in one turn of the event loop, and no other connection is read in it. More than one read can bring. */
-const MOST_IN_TURN = 12 * 1024
-/** What is read in turns takes about a third of the time of the process: a parser spends about 2 µs on each piece. */
-const PIECES_PER_MS = 256
+/** More small pieces in one turn of the event loop, and no other connection is read in it: some 10 ms. */
+const MOST_IN_TURN = 4 * 1024
+/**
+ * What is read in turns takes about a fifth of the time of the process: a parser spends about 2 µs on each piece. One read may
+ * take 25 ms, and a call should meet no more than one or two of those.
+ */
+const PIECES_PER_MS = 128
+/** What a handshake counts for, of an address that has sent small pieces: its cost, and some of what comes with its end. */
+const HANDSHAKE_PIECES = 4 * 1024
 /** For so long an address that has sent many small pieces is remembered. */
 const REMEMBER_MS: Ms = 10_000
 
@@ -26,6 +32,8 @@ export class ReadTurns {
   readonly #open = new Set<Socket>()
   /** Not read for now, and whether anybody wanted to read it meanwhile. */
   readonly #held = new Map<Socket, boolean>()
+  /** Waiting for their turn: how each begins. */
+  readonly #handshakes = new Map<Socket, () => void>()
   /** Held because others have sent too much, until the next turn of the event loop. */
   #others = new Set<Socket>()
   /** By address, the one whose turn is next first. No queue is empty. */
@@ -41,18 +49,39 @@ export class ReadTurns {
     server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
       if (socket.destroyed) return
       this.#open.add(socket)
+      const { remoteAddress = '' } = socket
+      this.#forget()
       // Node reads on by itself, whenever there is room in a body or a request is done with.
       socket.on('resume', () => {
         if (!this.#held.has(socket)) return
         this.#held.set(socket, true)
-        socket.pause()
+        stopReading(socket)
       })
       socket.once('close', () => {
         this.#open.delete(socket)
         this.#held.delete(socket)
         this.#others.delete(socket)
       })
+      // Else whoever begins another connection for each body waits for no turn.
+      if (!this.#sentMs.has(remoteAddress)) return
+      this.#hold(socket, true)
+      this.#enqueue(socket, remoteAddress)
     })
+  }
+
+  /**
+   * Has a handshake wait for its turn where its address has sent many small pieces of late: what comes with the end of a handshake
+   * is read at once, whatever is held.
+   * @returns false where it need not wait
+   */
+  delayHandshake(raw: Socket, begin: () => void): boolean {
+    const { remoteAddress = '' } = raw
+    this.#forget()
+    if (!this.#sentMs.has(remoteAddress)) return false
+    this.#handshakes.set(raw, begin)
+    raw.once('close', () => this.#handshakes.delete(raw))
+    this.#line(raw, remoteAddress)
+    return true
   }
 
   /** Connections that are not read for now. */
@@ -81,6 +110,10 @@ export class ReadTurns {
   #enqueue(socket: Socket, address: string): void {
     // Whoever takes from its body says that there is room for more.
     if (!this.#held.has(socket)) this.#hold(socket, false)
+    this.#line(socket, address)
+  }
+
+  #line(socket: Socket, address: string): void {
     const queue = this.#queues.get(address)
     if (queue === undefined) this.#queues.set(address, [socket])
     else queue.push(socket)
@@ -92,7 +125,7 @@ export class ReadTurns {
 
   #hold(socket: Socket, isWanted: boolean): void {
     this.#held.set(socket, isWanted)
-    socket.pause()
+    stopReading(socket)
   }
 
   #release(socket: Socket): void {
@@ -130,6 +163,7 @@ export class ReadTurns {
   }
 
   #forget(): void {
+    if (this.#sentMs.size === 0) return
     const sinceMs = performance.now() - REMEMBER_MS
     for (const [address, sentMs] of this.#sentMs) {
       if (sentMs > sinceMs) break
@@ -151,8 +185,15 @@ export class ReadTurns {
       // Behind all others: each address has one turn before this one has its next.
       this.#queues.delete(address)
       if (queue.length > 0) this.#queues.set(address, queue)
-      if (socket === undefined || !this.#held.has(socket)) continue
-      this.#release(socket)
+      if (socket === undefined) continue
+      const begin = this.#handshakes.get(socket)
+      if (begin === undefined && !this.#held.has(socket)) continue
+      if (begin === undefined) this.#release(socket)
+      else {
+        this.#handshakes.delete(socket)
+        this.#sinceRelease += HANDSHAKE_PIECES
+        begin()
+      }
       // It is read in the next turn of the event loop.
       setImmediate(() => setImmediate(() => this.#rest()))
       return

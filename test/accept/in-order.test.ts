@@ -3,19 +3,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type Serve, serveInOrder } from '../../src/accept/in-order.ts'
+import { LoopTurns } from '../../src/accept/loop-turns.ts'
 import { stranger } from '../helpers/strangers.ts'
 
-async function serve(t: Test, listener: Serve, isEnding = () => false) {
+async function serve(t: Test, listener: Serve, isEnding = () => false, turns?: Pick<LoopTurns, 'take' | 'wait'>) {
   const server = createServer()
   const ended: Socket[] = []
-  serveInOrder(server, listener, { onTooMany: socket => ended.push(socket), isEnding })
+  const closed: Socket[] = []
+  server.on('connection', socket => socket.once('close', () => closed.push(socket)))
+  serveInOrder(server, listener, { onTooMany: socket => ended.push(socket), isEnding, ...(turns && { turns }) })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { port: (server.address() as AddressInfo).port, ended }
+  return { port: (server.address() as AddressInfo).port, ended, closed }
 }
 
 const get = (path: number | string) => `GET /${path} HTTP/1.1\r\nHost: a\r\nX-Pad: ${'x'.repeat(400)}\r\n\r\n`
@@ -95,4 +98,53 @@ t.test('when the end has come, what waits does not begin, and the connection end
   await closed
   t.strictSame(begun, ['/1'])
   t.match(text(), /last$/)
+})
+
+t.test('requests of many connections begin a few in each turn of the event loop, and all are answered', async t => {
+  let [inTurn, most] = [0, 0]
+  const { port } = await serve(
+    t,
+    (_request, response) => {
+      most = Math.max(most, ++inTurn)
+      if (inTurn === 1) {
+        setImmediate(() => {
+          inTurn = 0
+        })
+      }
+      response.end('<done>')
+    },
+    undefined,
+    new LoopTurns(2)
+  )
+  const callers = await Promise.all(Array.from({ length: 30 }, () => stranger(t, port)))
+  for (const { socket } of callers) socket.write(get(1))
+  for (const { socket, text } of callers) while (!text().includes('<done>')) await once(socket, 'data')
+  t.ok(most <= 4, `${most}`)
+})
+
+t.test('a request that waits for its turn and whose caller has left never begins', async t => {
+  const waiting: (() => void)[] = []
+  const begun: (string | undefined)[] = []
+  const turns = { take: () => false, wait: (_caller: string, begin: () => void) => void waiting.push(begin) }
+  const { port, closed } = await serve(
+    t,
+    ({ url }, response) => {
+      begun.push(url)
+      response.end('done')
+    },
+    undefined,
+    turns
+  )
+  const until = async (count: number) => {
+    while (waiting.length < count) await new Promise(resolve => setImmediate(resolve))
+  }
+  const left = await stranger(t, port, { bytes: get(1) })
+  await until(1)
+  left.socket.destroy()
+  while (closed.length === 0) await new Promise(resolve => setImmediate(resolve))
+  const { text, socket } = await stranger(t, port, { bytes: get(2) })
+  await until(2)
+  for (const begin of waiting) begin()
+  while (!text().includes('done')) await once(socket, 'data')
+  t.strictSame(begun, ['/2'])
 })

@@ -116,6 +116,22 @@ t.test('turns go round by address, and are taken away from nobody who has ended'
   while (turns.held > 0) await new Promise(resolve => setImmediate(resolve))
 })
 
+t.test('a connection that an address begins after it has sent many small chunks is read in its turn', async t => {
+  const { port, server, whole } = await serve(t)
+  const isHeld = new Map<string, boolean>()
+  server.on('connection', socket => isHeld.set(socket.remoteAddress ?? '', socket.isPaused()))
+  const first = await stranger(t, port, { bytes: `${HEAD}${TINY.repeat(8_000)}0\r\n\r\n`, localAddress: '127.0.0.2' })
+  await says(first.socket, first.text, '<8000>')
+  t.equal(isHeld.get('127.0.0.2'), false)
+  for (const localAddress of ['127.0.0.2', '127.0.0.3']) {
+    const next = await stranger(t, port, { bytes: GET, localAddress })
+    await says(next.socket, next.text, '<0>')
+  }
+  t.equal(isHeld.get('127.0.0.2'), true)
+  t.equal(isHeld.get('127.0.0.3'), false)
+  t.strictSame(whole, ['/chunks', '/', '/'])
+})
+
 t.test('many heads that are sent without waiting count as small chunks do', async t => {
   const { port, turns } = await serve(t)
   const all = await Promise.all(Array.from({ length: 12 }, () => stranger(t, port, { localAddress: '127.0.3.1' })))

@@ -1,0 +1,66 @@
+/**
+ * Work of which only so much begins in one turn of the event loop; the rest begins in later turns, which go round by keys.
+ *
+ * One turn reads whatever hundreds of connections have sent. Without this, whatever comes after them waits for all of it, and
+ * each step of one call waits again.
+ */
+export class LoopTurns {
+  readonly #most: number
+  /** By key, what begins next first. No queue is empty. */
+  readonly #queues = new Map<string, (() => void)[]>()
+  /** Begun since the count began anew: in this turn, or in quiet turns before it. */
+  #begun = 0
+  #isScheduled = false
+  readonly #onTurn = (): void => this.#next()
+
+  /** @param most how much begins in one turn */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** How much waits. */
+  get waiting(): number {
+    let sum = 0
+    for (const queue of this.#queues.values()) sum += queue.length
+    return sum
+  }
+
+  /** @returns whether work may begin now; it counts as begun. Else it has to `wait` */
+  take(): boolean {
+    if (this.#queues.size > 0 || this.#begun >= this.#most) return false
+    this.#begun++
+    // Not for each: a check of its own costs a turn, and most turns bring one request.
+    if (this.#begun * 2 >= this.#most) this.#schedule()
+    return true
+  }
+
+  /** Begins work in its turn. @param key what turns are shared by */
+  wait(key: string, begin: () => void): void {
+    const queue = this.#queues.get(key)
+    if (queue === undefined) this.#queues.set(key, [begin])
+    else queue.push(begin)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(this.#onTurn)
+  }
+
+  #next(): void {
+    this.#isScheduled = false
+    this.#begun = 0
+    for (const [key, queue] of this.#queues) {
+      if (this.#begun === this.#most) break
+      this.#begun++
+      const begin = queue.shift()
+      // Behind all others: each key has one turn before this one has its next.
+      this.#queues.delete(key)
+      if (queue.length > 0) this.#queues.set(key, queue)
+      begin?.()
+    }
+    // What comes before the next turn is counted with these.
+    if (this.#begun > 0) this.#schedule()
+  }
+}
