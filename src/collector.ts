@@ -11,3 +11,13 @@ import { setFlagsFromString } from 'node:v8'
 export function neverPretenure(): void {
   setFlagsFromString('--no-allocation-site-pretenuring')
 }
+
+/**
+ * Has V8 collect the old generation when it has grown by half of what is alive in it.
+ *
+ * On a machine with much memory V8 lets it grow to four times that, and keeps the pages: a gate with 60 MB that are alive
+ * took 600 MB after an attack, and went on to grow in quiet (`npm run attack`).
+ */
+export function boundHeapGrowth(): void {
+  setFlagsFromString('--heap-growing-percent=50')
+}

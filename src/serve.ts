@@ -13,7 +13,7 @@ import { RevocationFileError } from './authenticate/revocation-keep.ts'
 import { LedgerError } from './charge/open.ts'
 import { logsCheck } from './checks.ts'
 import { endAll, timer } from './closing.ts'
-import { neverPretenure } from './collector.ts'
+import { boundHeapGrowth, neverPretenure } from './collector.ts'
 import { loadConfig } from './config/load.ts'
 import { createReloader, type ReloadStatus } from './config/reload.ts'
 import { reportFile } from './config/report.ts'
@@ -57,6 +57,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { config } = loaded
 
   neverPretenure()
+  boundHeapGrowth()
   const operatorLog = openLog()
   const { log } = operatorLog
   let isDraining = false

@@ -25,3 +25,33 @@ t.test('what a call makes begins young, however long others of its kind have liv
   t.ok(oldBytesFor('neverPretenure()') < 1)
   t.ok(oldBytesFor('') > 40, 'V8 alone makes them old: when it no longer does, this is not needed any more')
 })
+
+/** How many times what is alive the old generation grows to, in bytes of whole pages, while garbage grows old. */
+function growthFor(preparation: string): number {
+  const script = `
+    import { getHeapSpaceStatistics } from 'node:v8'
+    import { boundHeapGrowth } from '${new URL('../src/collector.ts', import.meta.url)}'
+    ${preparation}
+    const oldBytes = () => getHeapSpaceStatistics().find(space => space.space_name === 'old_space').space_used_size
+    const make = () => Array.from({ length: 8 }, (_, i) => ({ i }))
+    const alive = Array.from({ length: 60_000 }, make)
+    gc()
+    const base = oldBytes()
+    let most = 0
+    const ring = Array.from({ length: 10_000 })
+    for (let i = 0; i < 800_000; i++) {
+      ring[i % ring.length] = make()
+      if (i % 500 !== 0) continue
+      most = Math.max(most, oldBytes())
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    console.log(most / base + alive.length * 0)`
+  const args = ['--expose-gc', '--input-type=module', '--eval', script]
+  return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+}
+
+t.test('what is dead takes no more than a multiple of what is alive before it is collected', async t => {
+  const [bounded, unbounded] = [growthFor('boundHeapGrowth()'), growthFor('')]
+  t.ok(bounded < 3, `${bounded}`)
+  t.ok(unbounded > 3.5, 'V8 alone lets it grow: when it no longer does, this is not needed any more')
+})

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { parseArgs } from 'node:util'
 import { buildApp } from '../../src/app.ts'
-import { neverPretenure } from '../../src/collector.ts'
+import { boundHeapGrowth, neverPretenure } from '../../src/collector.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { buildDeps } from '../../src/deps.ts'
 import { openLog } from '../../src/log.ts'
@@ -22,6 +22,7 @@ const without = new Set(values.without.split(','))
 const loaded = loadConfig(values.config, process.env)
 if (!loaded.ok) throw new Error(loaded.faults.map(({ message }) => message).join('\n'))
 neverPretenure()
+boundHeapGrowth()
 const world = buildDeps(loaded.config, { log: openLog().log })
 const nothing = () => {}
 const app = await buildApp({
