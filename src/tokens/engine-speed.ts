@@ -20,6 +20,8 @@ const SEED_MS_PER_TOKEN: Ms = 20
 const SEED_START_MS: Ms = 0
 /** Tokens of a prompt are read together: so many take about as long as one of an answer. */
 const INPUT_TOKENS_PER_STEP = 64
+/** From an engine's first token to the gate and back, with the word that the caller has left: then it goes on counting. */
+const UNTOLD_MS: Ms = 10
 /** How fast older calls are forgotten: the last twenty count most. */
 const FORGET = 0.95
 const PRIOR_WEIGHT = 0.05
@@ -50,7 +52,10 @@ export class EngineSpeed {
   ): void {
     const { own: line, common } = this.#memory.use(team, this.#keyOf(model, origin))
     // What comes before the answer is seen best there: whole calls alone say little of where the line begins.
-    if (firstTokenMs !== null) line.add(1 + inputTokens / INPUT_TOKENS_PER_STEP, firstTokenMs)
+    if (firstTokenMs !== null) {
+      line.add(1 + inputTokens / INPUT_TOKENS_PER_STEP, firstTokenMs)
+      line.first.add(inputTokens, firstTokenMs)
+    }
     line.add(outputTokens / answers + inputTokens / INPUT_TOKENS_PER_STEP, tookMs)
     const { startMs, stepMs } = line.read()
     common.stepMs.set(team, stepMs)
@@ -66,11 +71,18 @@ export class EngineSpeed {
 
   /**
    * Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1.
-   * @param isUnread the engine would have shown its first token: then it is reading the prompt, or has not begun, and the
-   * longer of the two is the likelier. Where that is the second, it has read nothing: engines count no prompt before then
+   * @param isUnread the engine would have shown its first token. Where it is known when engines show that, only those are
+   * charged that the engine went on with until it knew that the caller has left. Else it is reading the prompt, or has not
+   * begun, and the longer of the two is the likelier: where that is the second, it has read nothing, since engines count no
+   * prompt before then
    */
   promptShare(of: SpeedKey, inputTokens: number, workedMs: Ms, isUnread: boolean): number {
     const { startMs, stepMs } = this.#read(of)
+    const first = this.#memory.get(of.team, this.#keyOf(of.model, of.origin))?.first
+    const firstMs = first?.expectedMs(inputTokens, stepMs) ?? null
+    // It comes as likely earlier as later, within half of that time.
+    if (firstMs !== null && isUnread) return workedMs < firstMs / 2 ? 0 : Math.min(0.5, (2 * UNTOLD_MS) / firstMs)
+    if (firstMs !== null) return Math.max(0, Math.min(1, workedMs / firstMs - 0.5))
     const readMs = (stepMs * inputTokens) / INPUT_TOKENS_PER_STEP
     if (isUnread && readMs < startMs) return 0
     const most = isUnread ? readMs / (readMs + startMs) : 1
@@ -101,8 +113,33 @@ class Common {
   readonly startMs = new Comparison(SEED_START_MS)
 }
 
+/** When the first token of an answer is made, where streams have shown it. Older ones count less. */
+class FirstToken {
+  #count = 0
+  #weight = 0
+  #ms = 0
+  #input = 0
+
+  add(inputTokens: number, ms: Ms): void {
+    this.#count++
+    // One that waited in the engine is no measure; but when several take as long, that is how it is.
+    const most = this.#count > ENOUGH ? (3 * this.#ms) / this.#weight : ms
+    this.#weight = this.#weight * FORGET + 1
+    this.#ms = this.#ms * FORGET + Math.min(ms, most)
+    this.#input = this.#input * FORGET + inputTokens
+  }
+
+  /** @returns null as long as too little is known */
+  expectedMs(inputTokens: number, stepMs: Ms): Ms | null {
+    if (this.#count < ENOUGH) return null
+    const [meanMs, meanInput] = [this.#ms / this.#weight, this.#input / this.#weight]
+    return Math.max(meanMs / 2, meanMs + ((inputTokens - meanInput) * stepMs) / INPUT_TOKENS_PER_STEP)
+  }
+}
+
 /** A straight line through points of which older ones count less. */
 class Line {
+  readonly first = new FirstToken()
   count = 0
   #weight = PRIOR_WEIGHT
   #x = PRIOR_WEIGHT * 100

@@ -37,6 +37,29 @@ t.test('answers are made side by side, and a long prompt comes before them', asy
   t.equal(speed.outputTokens(of(), { inputTokens: 640, answers: 3 }, 50), 0)
 })
 
+t.test('once streams have shown when a first token comes, a prompt is charged by that time, right on average', t => {
+  const speed = new EngineSpeed()
+  const firstMs = (n: number) => 40 + ((n * 7) % 40)
+  for (let n = 0; n < 40; n++) speed.learn(of(), { inputTokens: 100, answers: 1 }, 50, firstMs(n) + 500, firstMs(n))
+  // What came since is calls in one piece, whose lengths say nothing of the first token.
+  for (let n = 0; n < 40; n++) speed.learn(of(), { inputTokens: 100, answers: 1 }, 50, 900)
+  let [charged, made, unread, uncharged] = [0, 0, 0, 0]
+  for (let leftMs = 0; leftMs < 200; leftMs++) {
+    for (let n = 0; n < 40; n++) {
+      charged += speed.promptShare(of(), 100, leftMs, false)
+      made += leftMs >= firstMs(n) ? 1 : 0
+      if (leftMs >= firstMs(n)) continue
+      unread += speed.promptShare(of(), 100, leftMs, true)
+      // It comes to the engine 5 ms earlier than to the gate, and the end of the call to the engine 5 ms after that.
+      uncharged += leftMs + 10 >= firstMs(n) ? 1 : 0
+    }
+  }
+  t.ok(Math.abs(charged / made - 1) < 0.05, `${charged} of ${made}`)
+  t.ok(Math.abs(unread - uncharged) < 0.02 * made, `${unread} of ${uncharged}`)
+  t.equal(speed.promptShare(of(), 100, 10, true), 0)
+  t.end()
+})
+
 t.test('what an engine does is learned of each engine, and by each team for itself', async t => {
   const speed = new EngineSpeed()
   const before = speed.outputTokens(of('b'), job, 10_000)
