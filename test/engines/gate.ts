@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { NEVER_SHEDS } from '../helpers/gate-process.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
 import { freePort } from '../helpers/ports.ts'
 import { until } from './children.ts'
@@ -59,7 +60,7 @@ export async function startGate(
   writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
   writeFileSync(
     file,
-    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s } }
+    `server: { listen: "127.0.0.1:${port}", drain: { accept: 0s, timeout: 1s }, ${NEVER_SHEDS} }
 admin: { listen: "127.0.0.1:${adminPort}" }
 issuers: [{ issuer: "${ISSUER}", jwks_file: jwks.json, audience: inference }]
 audit: { to: audit.log }

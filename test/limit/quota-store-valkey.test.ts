@@ -4,7 +4,7 @@ import { budget, lease, rate } from '../helpers/draws.ts'
 import { WITHOUT_REDIS } from '../helpers/redis.ts'
 import { connected } from '../helpers/stores.ts'
 
-const FAR = Date.now() + 1e9
+const far = () => Date.now() + 1e9
 const DAYS_2 = 48 * 3_600_000
 
 t.test('a store that is shared', WITHOUT_REDIS, async t => {
@@ -23,7 +23,7 @@ t.test('a store that is shared', WITHOUT_REDIS, async t => {
   })
 
   t.test('a reservation that is read behind its own end draws nothing, and holds no lease', async t => {
-    const draws = [rate('behind', 1_000, { windowMs: 1e21 }), lease('behind-l', 5), budget('behind-b', 1_000, FAR)]
+    const draws = [rate('behind', 1_000, { windowMs: 1e21 }), lease('behind-l', 5), budget('behind-b', 1_000, far())]
     const given = { id: 'behind-1', draws, tokens: 50, isUnconfirmed: true }
     await store.settle(given, { requests: 1, tokens: 20 })
     await store.reserve('behind-1', draws, 50)
@@ -41,7 +41,7 @@ t.test('a store that is shared', WITHOUT_REDIS, async t => {
   })
 
   t.test('nothing is kept for ever, and nothing that is used for less than two days', async t => {
-    await store.reserve('ttl-1', [rate('ttl-r', 10), lease('ttl-l', 10), budget('ttl-b', 10, FAR)], 1)
+    await store.reserve('ttl-1', [rate('ttl-r', 10), lease('ttl-l', 10), budget('ttl-b', 10, far())], 1)
     const ttl = async (key: string) => Number(await ask("return redis.call('PTTL', KEYS[1])", key))
     for (const key of ['ttl-r', 'ttl-l', 'tollgate:1:r:ttl-1']) {
       const ms = await ttl(key)
