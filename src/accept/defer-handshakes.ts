@@ -1,42 +1,63 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { LoopTurns } from './loop-turns.ts'
+import type { Ms } from '../time.ts'
+import { LoopTurns } from './loop-turns.ts'
 import type { ReadTurns } from './read-turns.ts'
 
-/** By what handshakes wait. */
-interface HandshakeTurns {
-  /** So many begin in one turn of the event loop. */
-  readonly loop: Pick<LoopTurns, 'take' | 'wait'>
-  /** Those of addresses that send bodies in small pieces wait for these. */
-  readonly read: Pick<ReadTurns, 'delayHandshake'>
-}
+/** The first message of a caller takes about a millisecond. */
+const IN_TURN = 2
+/** The second messages of so many, each with a first request, may come in one turn. */
+const AT_ONCE = 24
+/** A handshake that takes longer is that of a slow network, or of nobody: it keeps no other one waiting. */
+const SLOW_MS: Ms = 250
 
 /**
- * Takes the beginning of TLS out of the hands of a server. A handshake begins when its caller has sent something, and only a few
- * begin in one turn of the event loop, in turns by address: the first message of a caller is the one that costs. A silent
- * connection costs no TLS session.
+ * Takes the beginning of TLS out of the hands of a server. A handshake begins when its caller has sent something; only a few
+ * begin in one turn of the event loop, in turns by address, and only some are under way at once. A silent connection costs no
+ * TLS session.
+ * @param read those of addresses that send bodies in small pieces wait for these turns
  * @returns what begins TLS on a new connection, for the last listener of `connection`
  */
-export function deferHandshakes(server: Server, { loop, read }: HandshakeTurns): (raw: Socket) => void {
+export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHandshake'>): (raw: Socket) => void {
   const begins = server.listeners('connection') as ((raw: Socket) => void)[]
+  /** By the peer's end: how each is told that it is under way no more. */
+  const underWay = new Map<string, () => void>()
+  const turns = new LoopTurns(IN_TURN, () => underWay.size >= AT_ONCE)
   server.removeAllListeners('connection')
+  server.on('secureConnection', (socket: Socket) => underWay.get(peerOf(socket))?.())
+
+  function begin(raw: Socket): void {
+    if (raw.destroyed) return
+    raw.off('error', ignore)
+    const peer = peerOf(raw)
+    const end = () => {
+      clearTimeout(clock)
+      if (underWay.get(peer) !== end) return
+      underWay.delete(peer)
+      turns.retry()
+    }
+    const clock = setTimeout(end, SLOW_MS)
+    underWay.set(peer, end)
+    raw.once('close', end)
+    for (const listener of begins) listener.call(server, raw)
+  }
+
   return raw => {
     if (raw.destroyed) return
     // Nobody else listens yet; whoever has left is destroyed by Node.
     raw.on('error', ignore)
-    const begin = () => {
-      if (raw.destroyed) return
-      raw.off('error', ignore)
-      for (const listener of begins) listener.call(server, raw)
-    }
     raw.once('readable', () => {
       // The caller has left without a word.
       if (raw.readableLength === 0) raw.destroy()
-      else if (read.delayHandshake(raw, begin)) return
-      else if (loop.take()) begin()
-      else loop.wait(raw.remoteAddress ?? '', begin)
+      else if (read.delayHandshake(raw, () => begin(raw))) return
+      else if (turns.take()) begin(raw)
+      else turns.wait(raw.remoteAddress ?? '', () => begin(raw))
     })
   }
 }
 
 const ignore = () => {}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}

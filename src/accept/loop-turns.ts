@@ -6,6 +6,7 @@
  */
 export class LoopTurns {
   readonly #most: number
+  readonly #isFull: () => boolean
   /** By key, what begins next first. No queue is empty. */
   readonly #queues = new Map<string, (() => void)[]>()
   /** Begun since the count began anew: in this turn, or in quiet turns before it. */
@@ -13,9 +14,13 @@ export class LoopTurns {
   #isScheduled = false
   readonly #onTurn = (): void => this.#next()
 
-  /** @param most how much begins in one turn */
-  constructor(most: number) {
+  /**
+   * @param most how much begins in one turn
+   * @param isFull whether nothing more may begin for now, in any turn; `retry` tells when that has changed
+   */
+  constructor(most: number, isFull: () => boolean = () => false) {
     this.#most = most
+    this.#isFull = isFull
   }
 
   /** How much waits. */
@@ -27,7 +32,7 @@ export class LoopTurns {
 
   /** @returns whether work may begin now; it counts as begun. Else it has to `wait` */
   take(): boolean {
-    if (this.#queues.size > 0 || this.#begun >= this.#most) return false
+    if (this.#queues.size > 0 || this.#begun >= this.#most || this.#isFull()) return false
     this.#begun++
     // Not for each: a check of its own costs a turn, and most turns bring one request.
     if (this.#begun * 2 >= this.#most) this.#schedule()
@@ -42,6 +47,11 @@ export class LoopTurns {
     this.#schedule()
   }
 
+  /** Begins what waits, where it may. */
+  retry(): void {
+    if (this.#queues.size > 0) this.#schedule()
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -52,7 +62,7 @@ export class LoopTurns {
     this.#isScheduled = false
     this.#begun = 0
     for (const [key, queue] of this.#queues) {
-      if (this.#begun === this.#most) break
+      if (this.#begun === this.#most || this.#isFull()) break
       this.#begun++
       const begin = queue.shift()
       // Behind all others: each key has one turn before this one has its next.

@@ -56,8 +56,6 @@ export interface AcceptPluginOptions {
 
 /** Each takes up to half a millisecond. */
 const REQUESTS_IN_TURN = 4
-/** Each takes about a millisecond. */
-const HANDSHAKES_IN_TURN = 2
 
 /** Opens the exchange, judges the head, arranges the way out. */
 export default fp<AcceptPluginOptions>(
@@ -77,7 +75,7 @@ export default fp<AcceptPluginOptions>(
       turns: new LoopTurns(REQUESTS_IN_TURN),
       callerOf: options.callerOf
     })
-    const beginTls = isTls ? deferHandshakes(server, { loop: new LoopTurns(HANDSHAKES_IN_TURN), read: turns }) : null
+    const beginTls = isTls ? deferHandshakes(server, turns) : null
     sockets.watch(server, { isTls, admit: options.admit })
     // Last of all: who was turned away by then gets no handshake.
     if (beginTls !== null) server.on('connection', beginTls)
