@@ -7,8 +7,8 @@ const HELP = `Usage: npm run unit [-- FILE…] [--jobs N]
 
 Runs the tests: all of them, or the files that are named.
 
-The files of one folder share a process, since each of its own costs more than most tests: 420 files took twelve minutes, and take
-a third of that together. Those that start programs, and take long, have a process each. To run one test alone:
+The files of one folder share a process: starting one for each file takes longer than most tests. Files that start programs, and
+take long, have a process each. To run one test alone:
 npx tap test/FOLDER/FILE.test.ts
 
   --jobs N   how many processes at once (3)

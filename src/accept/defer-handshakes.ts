@@ -4,11 +4,11 @@ import type { Ms } from '../time.ts'
 import { LoopTurns } from './loop-turns.ts'
 import type { ReadTurns } from './read-turns.ts'
 
-/** The first message of a caller takes about a millisecond. */
+/** A ClientHello takes about a millisecond of CPU. */
 const IN_TURN = 2
-/** The second messages of so many, each with a first request, may come in one turn. */
+/** Concurrent handshakes: their last messages, each with a first request, may all arrive in one turn of the event loop. */
 const AT_ONCE = 24
-/** A handshake that takes longer is that of a slow network, or of nobody: it keeps no other one waiting. */
+/** A handshake that takes longer does not count as concurrent any more: the network is slow, or the client never finishes. */
 const SLOW_MS: Ms = 250
 
 /**
@@ -20,7 +20,7 @@ const SLOW_MS: Ms = 250
  */
 export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHandshake'>): (raw: Socket) => void {
   const begins = server.listeners('connection') as ((raw: Socket) => void)[]
-  /** By the peer's end: how each is told that it is under way no more. */
+  /** Concurrent handshakes by the client's address and port: what to call when each has ended. */
   const underWay = new Map<string, () => void>()
   const turns = new LoopTurns(IN_TURN, () => underWay.size >= AT_ONCE)
   server.removeAllListeners('connection')
@@ -44,7 +44,7 @@ export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHand
 
   return raw => {
     if (raw.destroyed) return
-    // Nobody else listens yet; whoever has left is destroyed by Node.
+    // Without a listener a reset would end the process. Node destroys the socket itself.
     raw.on('error', ignore)
     raw.once('readable', () => {
       // The caller has left without a word.

@@ -9,7 +9,7 @@ export class LoopTurns {
   readonly #isFull: () => boolean
   /** By key, what begins next first. No queue is empty. */
   readonly #queues = new Map<string, (() => void)[]>()
-  /** Begun since the count began anew: in this turn, or in quiet turns before it. */
+  /** Begun since the counter was reset: in this turn, or in earlier turns that did not reach half of `most`. */
   #begun = 0
   #isScheduled = false
   readonly #onTurn = (): void => this.#next()
