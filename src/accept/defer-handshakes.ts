@@ -8,6 +8,8 @@ import type { ReadTurns } from './read-turns.ts'
 const IN_TURN = 2
 /** Concurrent handshakes: their last messages, each with a first request, may all arrive in one turn of the event loop. */
 const AT_ONCE = 24
+/** Concurrent handshakes that leave room for addresses that have none: slow ones of a few addresses keep nobody waiting. */
+const SHARED_AT_ONCE = 16
 /** A handshake that takes longer does not count as concurrent any more: the network is slow, or the client never finishes. */
 const SLOW_MS: Ms = 250
 
@@ -22,22 +24,29 @@ export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHand
   const begins = server.listeners('connection') as ((raw: Socket) => void)[]
   /** Concurrent handshakes by the client's address and port: what to call when each has ended. */
   const underWay = new Map<string, () => void>()
-  const turns = new LoopTurns(IN_TURN, () => underWay.size >= AT_ONCE)
+  const underWayBy = new Map<string, number>()
+  const isFull = (address: string): boolean => underWay.size >= (underWayBy.has(address) ? SHARED_AT_ONCE : AT_ONCE)
+  const turns = new LoopTurns(IN_TURN, isFull)
   server.removeAllListeners('connection')
   server.on('secureConnection', (socket: Socket) => underWay.get(peerOf(socket))?.())
 
   function begin(raw: Socket): void {
     if (raw.destroyed) return
     raw.off('error', ignore)
+    const { remoteAddress: address = '' } = raw
     const peer = peerOf(raw)
     const end = () => {
       clearTimeout(clock)
       if (underWay.get(peer) !== end) return
       underWay.delete(peer)
+      const others = (underWayBy.get(address) ?? 1) - 1
+      if (others === 0) underWayBy.delete(address)
+      else underWayBy.set(address, others)
       turns.retry()
     }
     const clock = setTimeout(end, SLOW_MS)
     underWay.set(peer, end)
+    underWayBy.set(address, (underWayBy.get(address) ?? 0) + 1)
     raw.once('close', end)
     for (const listener of begins) listener.call(server, raw)
   }
@@ -50,7 +59,7 @@ export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHand
       // The caller has left without a word.
       if (raw.readableLength === 0) raw.destroy()
       else if (read.delayHandshake(raw, () => begin(raw))) return
-      else if (turns.take()) begin(raw)
+      else if (turns.take(raw.remoteAddress ?? '')) begin(raw)
       else turns.wait(raw.remoteAddress ?? '', () => begin(raw))
     })
   }

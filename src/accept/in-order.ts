@@ -12,7 +12,7 @@ const PAUSE_AT = 16
 /** More that wait than these, and the connection ends: heads that take 18 bytes on the wire take kilobytes in memory. */
 const MAX_WAITING = 256
 /** What a request that waits costs a parser, in small chunks. */
-const PIECES = 16
+const PIECES = 32
 
 /** The requests of one connection. */
 interface Line {

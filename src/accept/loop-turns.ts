@@ -6,7 +6,7 @@
  */
 export class LoopTurns {
   readonly #most: number
-  readonly #isFull: () => boolean
+  readonly #isFull: (key: string) => boolean
   /** By key, what begins next first. No queue is empty. */
   readonly #queues = new Map<string, (() => void)[]>()
   /** Begun since the counter was reset: in this turn, or in earlier turns that did not reach half of `most`. */
@@ -16,9 +16,9 @@ export class LoopTurns {
 
   /**
    * @param most how much begins in one turn
-   * @param isFull whether nothing more may begin for now, in any turn; `retry` tells when that has changed
+   * @param isFull whether nothing more of a key may begin for now, in any turn; `retry` tells when that has changed
    */
-  constructor(most: number, isFull: () => boolean = () => false) {
+  constructor(most: number, isFull: (key: string) => boolean = () => false) {
     this.#most = most
     this.#isFull = isFull
   }
@@ -30,16 +30,19 @@ export class LoopTurns {
     return sum
   }
 
-  /** @returns whether work may begin now; it counts as begun. Else it has to `wait` */
-  take(): boolean {
-    if (this.#queues.size > 0 || this.#begun >= this.#most || this.#isFull()) return false
+  /**
+   * @param key what turns are shared by; only `isFull` needs it
+   * @returns whether work may begin now; it counts as begun. Else it has to `wait`
+   */
+  take(key = ''): boolean {
+    if (this.#queues.size > 0 || this.#begun >= this.#most || this.#isFull(key)) return false
     this.#begun++
     // Not for each: a check of its own costs a turn, and most turns bring one request.
     if (this.#begun * 2 >= this.#most) this.#schedule()
     return true
   }
 
-  /** Begins work in its turn. @param key what turns are shared by */
+  /** Begins work in its turn. */
   wait(key: string, begin: () => void): void {
     const queue = this.#queues.get(key)
     if (queue === undefined) this.#queues.set(key, [begin])
@@ -62,7 +65,8 @@ export class LoopTurns {
     this.#isScheduled = false
     this.#begun = 0
     for (const [key, queue] of this.#queues) {
-      if (this.#begun === this.#most || this.#isFull()) break
+      if (this.#begun === this.#most) break
+      if (this.#isFull(key)) continue
       this.#begun++
       const begin = queue.shift()
       // Behind all others: each key has one turn before this one has its next.

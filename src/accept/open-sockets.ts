@@ -47,6 +47,8 @@ interface Entry extends OpenSocket {
 
 const STATES: readonly SocketState[] = ['handshake', 'head', 'request', 'idle']
 const LETTING_GO_MS: Ms = 50
+/** Connections that are destroyed in one turn of the event loop: each takes up to 0.1 ms, with TLS. */
+const ENDS_IN_TURN = 64
 
 /**
  * Every connection of a listener, from accept(2) to its end, and the clocks of each.
@@ -75,6 +77,9 @@ export class OpenSockets {
   #isKnown: (response: ServerResponse) => boolean = () => false
   #lingerMs: Ms | null = null
   #clock: NodeJS.Timeout | null = null
+  /** Connections that the last check has ended. */
+  #ends = 0
+  #isCheckDue = false
 
   constructor(clocks: SocketClocks, max = Number.POSITIVE_INFINITY, events: SocketEvents = {}) {
     this.#clocks = clocks
@@ -236,6 +241,7 @@ export class OpenSockets {
   }
 
   #check(): void {
+    this.#ends = 0
     const { handshakeMs, headMs, idleMs, bodyMs } = this.#clocks
     const mostMs = this.#lingerMs ?? Number.POSITIVE_INFINITY
     const now = performance.now()
@@ -255,11 +261,25 @@ export class OpenSockets {
   #checkState(state: SocketState, now: Ms, afterMs: Ms): void {
     for (const entry of this.#in[state]) {
       if (now - entry.sinceMs < afterMs) break
+      if (this.#ends === ENDS_IN_TURN) {
+        this.#checkAgain()
+        return
+      }
       this.#overdue(entry)
     }
   }
 
+  #checkAgain(): void {
+    if (this.#isCheckDue) return
+    this.#isCheckDue = true
+    setImmediate(() => {
+      this.#isCheckDue = false
+      this.#check()
+    })
+  }
+
   #overdue(entry: Entry): void {
+    this.#ends++
     if (this.#lingerMs === null) this.#events.onOverdue?.(entry)
     this.#end(entry)
   }

@@ -6,7 +6,7 @@ const turn = () => new Promise<void>(resolve => setImmediate(resolve))
 
 /** Begins work now or in its turn, as callers of `LoopTurns` do. */
 function begin(turns: LoopTurns, key: string, work: () => void): void {
-  if (turns.take()) work()
+  if (turns.take(key)) work()
   else turns.wait(key, work)
 }
 
@@ -64,4 +64,19 @@ t.test('while nobody waits, work begins at once', async t => {
     t.ok(turns.take())
     await turn()
   }
+})
+
+t.test('work of a key that is full waits until it may begin, and keeps no other key waiting', async t => {
+  const full = new Set(['slow'])
+  const turns = new LoopTurns(4, key => full.has(key))
+  const begun: string[] = []
+  for (const key of ['slow', 'slow', 'quick']) begin(turns, key, () => begun.push(key))
+  await turn()
+  t.same(begun, ['quick'])
+  t.equal(turns.waiting, 2)
+  full.clear()
+  turns.retry()
+  await turn()
+  await turn()
+  t.same(begun, ['quick', 'slow', 'slow'])
 })

@@ -77,6 +77,32 @@ t.test(
   }
 )
 
+t.test(
+  'when hundreds of clocks run out at once, their connections end over several turns of the event loop',
+  async t => {
+    let [overdue, inTurn, mostInTurn] = [0, 0, 0]
+    const { port, sockets } = await serve(t, {
+      clocks: { headMs: 300 },
+      events: {
+        onOverdue() {
+          overdue++
+          mostInTurn = Math.max(mostInTurn, ++inTurn)
+          if (inTurn === 1) {
+            setImmediate(() => {
+              inTurn = 0
+            })
+          }
+        }
+      }
+    })
+    const all = await Promise.all(Array.from({ length: 400 }, () => stranger(t, port)))
+    await Promise.all(all.map(({ closed }) => closed))
+    t.equal(overdue, 400)
+    t.ok(mostInTurn <= 128, `${mostInTurn} in one turn`)
+    t.equal(sockets.size, 0)
+  }
+)
+
 t.test('a head, and the time between two requests, have a clock that no byte starts again', async t => {
   const { port, sockets } = await serve(t, { clocks: { headMs: 200, idleMs: 300 } })
   const slow = await stranger(t, port)
