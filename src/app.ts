@@ -46,7 +46,7 @@ export interface AppDeps {
   /** Which addresses are banned. */
   readonly bans: Bans
   /** How many connections each address holds. */
-  readonly connections: Pick<Connections, 'take'>
+  readonly connections: Pick<Connections, 'take' | 'strangerOf'>
   /** Every connection of callers, and its clocks. */
   readonly sockets: OpenSockets
   /** Counts what callers did wrong before there was a request. */
@@ -86,6 +86,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     turns,
     callerOf: ({ socket, rawHeaders }) => rules().resolveClient(socket.remoteAddress, rawHeaders).key,
     admit: socket => deps.connections.take(socket),
+    strangerOf: socket => deps.connections.strangerOf(socket),
     onConnectionError: (code, address) => deps.connectionErrors.add(code, address),
     // Every request keeps the rules that it began under, whatever is loaded meanwhile. Also one that is refused first of all has
     // an address.

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Ms } from '../time.ts'
+import { Strangers } from './strangers.ts'
 
 /** What a connection has to do next: end its TLS handshake, send its first head, get an answer, send another head. */
 export type SocketState = 'handshake' | 'head' | 'request' | 'idle'
@@ -37,9 +38,17 @@ export interface SocketEvents {
   onFull?(socket: OpenSocket): void
 }
 
+interface WatchOptions {
+  readonly isTls: boolean
+  readonly admit?: (socket: Socket) => boolean
+  readonly strangerOf?: (socket: Socket) => string | null
+}
+
 interface Entry extends OpenSocket {
   state: SocketState
   sinceMs: Ms
+  /** What connections of strangers are counted by; null when they are not, or it is known who calls. */
+  stranger: string | null
   readonly responses: Set<ServerResponse>
   /** The same function for all responses of the connection: nothing is made for each of them. */
   onClose(this: ServerResponse): void
@@ -73,6 +82,7 @@ export class OpenSockets {
   readonly #of = new WeakMap<Socket, Entry>()
   /** Without a TLS session yet, by both ends of the connection. */
   readonly #shaking = new Map<string, Entry>()
+  readonly #strangers = new Strangers<Entry>()
   #max: number
   #isKnown: (response: ServerResponse) => boolean = () => false
   #lingerMs: Ms | null = null
@@ -115,10 +125,11 @@ export class OpenSockets {
   /**
    * Follows every connection of a server.
    * @param admit says whether an address may hold one more; false when it was destroyed
+   * @param strangerOf what connections of strangers are counted by; null where they are not
    */
-  watch(server: Server, { isTls, admit = () => true }: { isTls: boolean; admit?: (socket: Socket) => boolean }): void {
+  watch(server: Server, { isTls, admit = () => true, strangerOf = () => null }: WatchOptions): void {
     server.on('connection', (raw: Socket) => {
-      if (!raw.destroyed && admit(raw)) this.#take(raw, isTls)
+      if (!raw.destroyed && admit(raw)) this.#take(raw, isTls, strangerOf(raw))
     })
     server.on('secureConnection', (socket: Socket) => this.#secured(socket))
     server.prependListener('request', (request, response) => this.#began(request, response))
@@ -166,20 +177,24 @@ export class OpenSockets {
     this.#clock = setInterval(() => this.#check(), everyMs).unref()
   }
 
-  #take(raw: Socket, isTls: boolean): void {
+  #take(raw: Socket, isTls: boolean, stranger: string | null): void {
     const key = isTls ? endsOf(raw) : ''
     const state = isTls ? 'handshake' : 'head'
     const address = raw.remoteAddress ?? ''
-    const onIdle = () => this.#enter(entry, 'idle')
+    const onAnswered = (response: ServerResponse) => {
+      entry.responses.delete(response)
+      if (entry.stranger !== null && this.#isKnown(response)) entry.stranger = null
+      if (entry.responses.size === 0) this.#enter(entry, 'idle')
+    }
     const entry: Entry = {
       raw,
       address,
       state,
       sinceMs: performance.now(),
+      stranger,
       responses: new Set(),
       onClose() {
-        entry.responses.delete(this)
-        if (entry.responses.size === 0) onIdle()
+        onAnswered(this)
       }
     }
     if (this.size >= this.#max) {
@@ -195,8 +210,9 @@ export class OpenSockets {
     this.#in[state].add(entry)
     if (isTls) this.#shaking.set(key, entry)
     else this.#of.set(raw, entry)
+    if (!isTls) this.#addStranger(entry)
     raw.once('close', () => {
-      this.#in[entry.state].delete(entry)
+      this.#leave(entry)
       if (isTls && this.#shaking.get(key) === entry) this.#shaking.delete(key)
     })
   }
@@ -220,10 +236,20 @@ export class OpenSockets {
 
   #enter(entry: Entry, state: SocketState): void {
     // One that was ended here is in no set any more.
-    if (!this.#in[entry.state].delete(entry)) return
+    if (!this.#leave(entry)) return
     entry.state = state
     entry.sinceMs = performance.now()
     this.#in[state].add(entry)
+    if (state !== 'request') this.#addStranger(entry)
+  }
+
+  #addStranger(entry: Entry): void {
+    if (entry.stranger !== null) this.#strangers.add(entry.stranger, entry)
+  }
+
+  #leave(entry: Entry): boolean {
+    if (entry.stranger !== null) this.#strangers.delete(entry.stranger, entry)
+    return this.#in[entry.state].delete(entry)
   }
 
   /** The one that is longest without a request; those that never had one come first. */
@@ -236,7 +262,7 @@ export class OpenSockets {
   }
 
   #end(entry: Entry): void {
-    this.#in[entry.state].delete(entry)
+    this.#leave(entry)
     entry.raw.destroy()
   }
 
@@ -248,6 +274,10 @@ export class OpenSockets {
     this.#checkState('handshake', now, Math.min(handshakeMs, mostMs))
     this.#checkState('head', now, Math.min(headMs, mostMs))
     this.#checkState('idle', now, Math.min(idleMs, mostMs))
+    for (const entry of this.#strangers.overdue(now)) {
+      if (this.#isFull()) return
+      this.#overdue(entry)
+    }
     // Before that Node does so, and answers with a 408.
     if (this.#lingerMs === null) return
     for (const entry of this.#in.request) {
@@ -261,21 +291,22 @@ export class OpenSockets {
   #checkState(state: SocketState, now: Ms, afterMs: Ms): void {
     for (const entry of this.#in[state]) {
       if (now - entry.sinceMs < afterMs) break
-      if (this.#ends === ENDS_IN_TURN) {
-        this.#checkAgain()
-        return
-      }
+      if (this.#isFull()) return
       this.#overdue(entry)
     }
   }
 
-  #checkAgain(): void {
-    if (this.#isCheckDue) return
-    this.#isCheckDue = true
-    setImmediate(() => {
-      this.#isCheckDue = false
-      this.#check()
-    })
+  /** Whether enough has ended in this turn of the event loop. The rest follows in the next one. */
+  #isFull(): boolean {
+    if (this.#ends < ENDS_IN_TURN) return false
+    if (!this.#isCheckDue) {
+      this.#isCheckDue = true
+      setImmediate(() => {
+        this.#isCheckDue = false
+        this.#check()
+      })
+    }
+    return true
   }
 
   #overdue(entry: Entry): void {

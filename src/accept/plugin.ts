@@ -39,6 +39,7 @@ export interface AcceptPluginOptions {
   readonly callerOf: (request: IncomingMessage) => string
   /** Whether the address of a new connection may hold one more; false when it was destroyed. */
   readonly admit: (socket: Socket) => boolean
+  readonly strangerOf: (socket: Socket) => string | null
   /** Told of each connection that ends without a request, or in the middle of one, for what its caller did. */
   readonly onConnectionError: (code: GateErrorCode, address: string) => void
   /** Accepted Host names in lower case; empty accepts every valid one. */
@@ -76,7 +77,7 @@ export default fp<AcceptPluginOptions>(
       callerOf: options.callerOf
     })
     const beginTls = isTls ? deferHandshakes(server, turns) : null
-    sockets.watch(server, { isTls, admit: options.admit })
+    sockets.watch(server, { isTls, admit: options.admit, strangerOf: options.strangerOf })
     // Last of all: who was turned away by then gets no handshake.
     if (beginTls !== null) server.on('connection', beginTls)
     turns.watch(server, { isTls })

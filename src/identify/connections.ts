@@ -60,6 +60,12 @@ export class Connections {
     return true
   }
 
+  /** @returns what connections of strangers are counted by; null for a trusted proxy, which brings callers of all kinds */
+  strangerOf({ remoteAddress }: Pick<Socket, 'remoteAddress'>): string | null {
+    const ip = readAddress(remoteAddress ?? '')
+    return ip === null || this.#isProxy(ip) ? null : keyOf(ip, this.#options.ipv6Prefix)
+  }
+
   #release(key: string): void {
     const left = (this.#held.get(key) ?? 1) - 1
     if (left > 0) this.#held.set(key, left)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttp, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createHttps } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { OpenSockets, type SocketClocks, type SocketEvents } from '../../src/accept/open-sockets.ts'
@@ -21,6 +21,7 @@ async function serve(
     events?: SocketEvents
     isTls?: boolean
     listener?: RequestListener
+    strangerOf?: (socket: Socket) => string | null
   } = {}
 ) {
   const { clocks = {}, max, events, isTls = false, listener = (_request, response) => response.end('served') } = init
@@ -29,7 +30,7 @@ async function serve(
   const { cert, key } = isTls ? makeCertificate(t) : { cert: '', key: '' }
   const server = isTls ? createHttps({ ...node, cert, key }, listener) : createHttp(node, listener)
   const sockets = new OpenSockets({ ...CLOCKS, ...clocks }, max, events)
-  sockets.watch(server, { isTls })
+  sockets.watch(server, { isTls, ...(init.strangerOf && { strangerOf: init.strangerOf }) })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -115,6 +116,29 @@ t.test('a head, and the time between two requests, have a clock that no byte sta
   await Promise.all([slow.closed, between.closed])
   t.equal(slow.text(), '')
   t.equal(sockets.size, 0)
+})
+
+t.test('of one address with many silent connections the oldest end, but none where it is known who calls', async t => {
+  const known = new Set<IncomingMessage>()
+  const { port, sockets } = await serve(t, {
+    strangerOf: ({ remoteAddress }) => remoteAddress ?? null,
+    listener(request, response) {
+      if (request.headers['x-known'] !== undefined) known.add(request)
+      response.end('served')
+    }
+  })
+  sockets.knowsBy(({ req }) => known.has(req))
+  const callers = [
+    await stranger(t, port, { bytes: GET.replace('\r\n', '\r\nX-Known: 1\r\n') }),
+    await stranger(t, port, { bytes: GET })
+  ]
+  await until(() => callers.every(({ text }) => text().endsWith('served')))
+  const silent = await Promise.all(Array.from({ length: 150 }, () => stranger(t, port)))
+  await until(() => sockets.size === 1 + 128)
+  const [first, second] = callers
+  await second?.closed
+  t.equal(first?.socket.destroyed, false)
+  t.equal(silent.filter(({ socket }) => !socket.destroyed).length, 128)
 })
 
 t.test('when callers are let go, only those whose request is running are waited for', async t => {
