@@ -14,7 +14,9 @@ export class EngineTime {
   #firstByteAtMs: Ms | null = null
   #endedAtMs: Ms = 0
   #heldSinceMs: Ms | null = null
-  #firstHeld: { readonly atMs: Ms; readonly bytesOut: Bytes } | null = null
+  #firstHeld: Held | null = null
+  /** The first one that was no short interruption. */
+  #firstStall: Held | null = null
 
   connecting(): void {
     this.state = 'connecting'
@@ -43,11 +45,15 @@ export class EngineTime {
   held(bytesOut: Bytes): void {
     this.#heldSinceMs = performance.now()
     this.#firstHeld ??= { atMs: this.#heldSinceMs, bytesOut }
+    this.#firstStall ??= { atMs: this.#heldSinceMs, bytesOut }
   }
 
   resumed(): void {
     if (this.#heldSinceMs === null) return
-    this.#heldMs = this.heldMs
+    const heldMs = performance.now() - this.#heldSinceMs
+    // Large events are held for moments from the beginning on, which says nothing of how fast they come.
+    if (heldMs < STALL_MS && this.#firstStall?.atMs === this.#heldSinceMs) this.#firstStall = null
+    this.#heldMs += heldMs
     this.#heldSinceMs = null
   }
 
@@ -72,14 +78,23 @@ export class EngineTime {
    * read; null where that time was too short to tell.
    */
   overhang(bytesOut: Bytes): number | null {
-    const [first, held] = [this.#firstByteAtMs, this.#firstHeld]
-    if (first === null || held === null || bytesOut === 0) return null
+    const first = this.#firstByteAtMs
+    if (first === null || bytesOut === 0) return null
+    const held = [this.#firstStall, this.#firstHeld].find(held => held !== null && held.atMs - first >= MIN_READ_MS)
+    if (held === undefined || held === null) return null
     const readMs = held.atMs - first
-    if (readMs < MIN_READ_MS) return null
     const allMs = this.#sentAtMs + this.workedMs - first
     return Math.max(1, ((held.bytesOut / bytesOut) * allMs) / readMs)
   }
 }
 
+/** The reader has taken nothing from then on. */
+interface Held {
+  readonly atMs: Ms
+  readonly bytesOut: Bytes
+}
+
+/** A reader who takes nothing for so long has stalled. */
+const STALL_MS: Ms = 200
 /** A shorter time says nothing of how fast an engine is. */
 const MIN_READ_MS: Ms = 200

@@ -45,3 +45,19 @@ t.test('while nothing is read an engine goes on as fast as before', async t => {
   await wait(20)
   t.equal(time.heldMs, held)
 })
+
+t.test('a moment in which nothing was read says nothing of how fast an engine is', async t => {
+  const time = new EngineTime()
+  time.sent()
+  time.progressed()
+  // Right at the beginning, when a tenth has been read of what was read before the stall.
+  time.held(100)
+  time.resumed()
+  await wait(220)
+  time.held(1_000)
+  await wait(220)
+  const overhang = time.overhang(1_000) ?? 0
+  t.ok(overhang > 1.5 && overhang < 2.5, `${overhang}`)
+  time.ended()
+  t.ok(Math.abs((time.overhang(1_000) ?? 0) - overhang) < 0.2)
+})
