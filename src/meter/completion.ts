@@ -124,7 +124,11 @@ function outputOf(init: Known, taken: Taken, inputTokens: number): number {
     init.speed.outputTokens({ ...key, origin: target.origin }, { inputTokens, answers }, engineTime.workedMs)
   if (call.isStream) {
     if (exchange.firstByteAtMs === null) return atMost(read ?? 0, reported, most)
-    if (engineTime.heldMs < HELD_MS) return atMost(read ?? byTime(), reported, most)
+    if (engineTime.heldMs < HELD_MS) {
+      const isLeft = exchange.ending === 'client_left' && reported.outputTokens === null
+      const untold = isLeft ? init.speed.untoldTokens({ ...key, origin: target.origin }, answers) : 0
+      return atMost((read ?? byTime()) + untold, reported, most)
+    }
     // The engine went on while nothing was read, and what it made is on no way to the gateway any more.
     const overhang = engineTime.overhang(bytesOut)
     return atMost(Math.max(read ?? 0, overhang === null ? byTime() : (read ?? 0) * overhang), reported, most)

@@ -70,6 +70,15 @@ export class EngineSpeed {
   }
 
   /**
+   * How many tokens an engine makes of a stream behind the last one that was read, until it knows that the caller has left:
+   * right on average. Not a whole number; 0 as long as no call of the team has shown its speed.
+   */
+  untoldTokens(of: SpeedKey, answers: number): number {
+    if (this.#memory.get(of.team, this.#keyOf(of.model, of.origin)) === undefined) return 0
+    return Math.min(1, UNTOLD_MS / this.#read(of).stepMs) * answers
+  }
+
+  /**
    * Which part of a prompt an engine can have read in this time, from 0 (it has not begun) to 1.
    * @param isUnread the engine would have shown its first token. Where it is known when engines show that, only those are
    * charged that the engine went on with until it knew that the caller has left. Else it is reading the prompt, or has not

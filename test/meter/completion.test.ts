@@ -147,6 +147,18 @@ t.test('numbers that the engine has told are kept beside those that are guessed'
   })
 })
 
+t.test('a stream that was left is charged for what its engine makes until it knows that', async t => {
+  const { of, learn } = completing()
+  learn()
+  // 10 ms for each token, and as long until it knows.
+  t.match(of({ ending: 'client_left', usage: {} }), { inputTokens: 100, outputTokens: 51 })
+  const body = { messages: ['x'.repeat(400)], max_tokens: 1_000, n: 3 }
+  t.match(of({ ending: 'client_left', usage: {}, body }), { outputTokens: 53 })
+  const partial = { source: 'engine_partial', inputTokens: 100, outputTokens: 40 } as const
+  t.match(of({ ending: 'client_left', usage: partial }), { outputTokens: 40 }, 'what the engine has told stays')
+  t.match(of({ ending: 'broken', usage: {} }), { outputTokens: 50 }, 'an engine that broke has made no more')
+})
+
 t.test('an answer in one piece that nobody waited for is charged by the time that the engine had', async t => {
   const { of, learn } = completing()
   learn({ isStream: false })

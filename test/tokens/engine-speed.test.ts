@@ -90,3 +90,12 @@ t.test(
     t.ok(blind.outputTokens(of(), job, 300) < 14)
   }
 )
+
+t.test('behind what was read of a stream an engine makes no more than one token of each answer', async t => {
+  const speed = new EngineSpeed()
+  t.equal(speed.untoldTokens(of(), 1), 0, 'nothing is known of it')
+  for (let n = 0; n < 40; n++) speed.learn(of(), job, 50 + n, (50 + n) * 40)
+  t.ok(Math.abs(speed.untoldTokens(of(), 2) - 0.5) < 0.05, `${speed.untoldTokens(of(), 2)}`)
+  for (let n = 0; n < 40; n++) speed.learn(of('a', 'http://fast'), job, 50 + n, 50 + n)
+  t.equal(speed.untoldTokens(of('a', 'http://fast'), 3), 3)
+})
