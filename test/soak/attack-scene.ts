@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, setPriority, tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hashPassword, phcText } from '../../src/mint/passwords.ts'
 import { makeKey, signWith } from '../helpers/issuer.ts'
@@ -45,26 +45,28 @@ export function start(file: string, env: Record<string, string> = {}): ChildProc
   return fork(new URL(file, import.meta.url), { execArgv: [], env: { ...process.env, ...env } })
 }
 
-/** Runs a process on one of two CPUs, with what priority is left for it. Does nothing where that is not possible. */
-function pin(child: ChildProcess, cpu: number, nice = 0): ChildProcess {
+/**
+ * Runs a process on one of two CPUs. Does nothing where that is not possible.
+ * @param isIdle it runs only while no other process wants its CPU, as attackers do, which have machines of their own in life
+ */
+function pin(child: ChildProcess, cpu: number, isIdle = false): ChildProcess {
   if (child.pid === undefined || cpus().length < 2) return child
   try {
     execFileSync('taskset', ['-apc', String(cpu), String(child.pid)], { stdio: 'ignore' })
-    if (nice > 0) setPriority(child.pid, nice)
+    if (isIdle) execFileSync('chrt', ['--idle', '--all-tasks', '--pid', '0', String(child.pid)], { stdio: 'ignore' })
   } catch {
     process.stderr.write('a process could not be bound to a CPU: figures are of processes that share all of them\n')
   }
   return child
 }
-/** The gateway has one CPU; callers, engines and attackers share another one, and attackers give way. */
+/** The gateway has one CPU; callers, engines and attackers share another one. */
 const GATEWAY_CPU = 0
 const OTHERS_CPU = 1
-const ATTACKER_NICE = 10
 
 export const startHonest = (of: HonestInit): ChildProcess =>
   pin(start('honest.ts', { HONEST: JSON.stringify(of) }), OTHERS_CPU)
 export const startAttack = (of: AttackInit): ChildProcess =>
-  pin(start('attackers.ts', { ATTACK: JSON.stringify(of) }), OTHERS_CPU, ATTACKER_NICE)
+  pin(start('attackers.ts', { ATTACK: JSON.stringify(of) }), OTHERS_CPU, true)
 export const honestFigures = (child: ChildProcess): Promise<HonestFigures> => figuresOf<HonestFigures>(child)
 
 /** Starts a gate with TLS or without, and its engines. */

@@ -16,8 +16,8 @@ const HELP = `Usage: npm run attack -- [--only NAME] [--listener plain|tls] [--f
 50 honest callers call and log in while others attack from other addresses, one attack after the other. No honest call may be
 refused, their p99 stays within 3 times that of the quiet run before, the memory of the gate is within 20 % of what it was when
 the attack has been over for a minute, and SIGTERM under a second attack, on a gate of its own, ends the process within
-drain.timeout + 2 s. The gate has a CPU of its own; callers, engines and attackers share another one, where attackers give way
-(nice 10), in the quiet run, too. Exit code 1 when a bound is missed.
+drain.timeout + 2 s. The gate has a CPU of its own; callers, engines and attackers share another one, where attackers run
+while nobody else wants it. Exit code 1 when a bound is missed.
 
   --only NAME       one attack alone, may be given more than once: ${ATTACKS.join(', ')}
   --listener KIND   plain or tls; both unless given
