@@ -36,6 +36,12 @@ export default {
       to: { path: 'node_modules/jose/' }
     },
     {
+      name: 'the-thread-pool-lives-in-mint',
+      severity: 'error',
+      from: { pathNot: '^src/mint/' },
+      to: { path: 'node_modules/piscina/' }
+    },
+    {
       name: 'the-transport-lives-in-forward',
       severity: 'error',
       from: { pathNot: '^src/forward/' },

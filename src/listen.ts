@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import { MAX_ADMIN_CONNECTIONS } from './accept/descriptors.ts'
 import { serveInOrder } from './accept/in-order.ts'
-import { OpenSockets, type SocketClocks } from './accept/open-sockets.ts'
+import { OpenSockets } from './accept/open-sockets.ts'
+import type { SocketClocks } from './accept/socket-clocks.ts'
 
 /** Behind those of Node, as for callers. */
 const ADMIN_CLOCKS: SocketClocks = {

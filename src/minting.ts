@@ -10,6 +10,7 @@ import { createDesk, TOKEN_EXCHANGE } from './mint/desk.ts'
 import { tellOfKey } from './mint/key-line.ts'
 import { type LiveKeyRing, openLiveRing } from './mint/live-ring.ts'
 import { MAX_TTL_MS, type MintOptions } from './mint/options.ts'
+import { PasswordThreads } from './mint/password-threads.ts'
 import type { MintPluginOptions } from './mint/plugin.ts'
 import { publishedDocuments } from './mint/published.ts'
 import { MemoryThrottle } from './mint/throttle.ts'
@@ -71,8 +72,10 @@ export function openMint(
     },
     { log }
   )
+  const threads = new PasswordThreads()
   const desk = createDesk({
     nowMs,
+    verify: (password, kept) => threads.verify(password, kept),
     options: () => options,
     ring,
     accounts: () => accounts,
@@ -100,6 +103,7 @@ export function openMint(
     close() {
       accounts.close()
       ring.close()
+      void threads.close()
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { CODES, type GateErrorCode } from '../codes.ts'
-import type { OpenSocket } from './open-sockets.ts'
+import type { OpenSocket } from './socket-clocks.ts'
 
 /** A connection whose bytes could not be read as HTTP, or took too long. */
 export interface BrokenSocket {

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import type { Ms } from '../time.ts'
 import { coalescedRequests } from './coalesced-request.ts'
-import type { SocketClocks } from './open-sockets.ts'
 import type { Spend } from './read-turns.ts'
+import type { SocketClocks } from './socket-clocks.ts'
 
 /** Time limits of a caller's connection. */
 export interface ConnectionLimits {

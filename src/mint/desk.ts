@@ -8,7 +8,8 @@ import { findApiKey, idOf, mayUseFrom } from './api-keys.ts'
 import { readClient } from './client-auth.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Parameters } from './parameters.ts'
-import { COST, dummyHash, type PasswordHash, readPassword, verifyPassword } from './passwords.ts'
+import { HASHED_AT_ONCE } from './password-threads.ts'
+import { COST, dummyHash, type PasswordHash, readPassword } from './passwords.ts'
 import { readScopes } from './scopes.ts'
 import { makeJti, signToken } from './sign.ts'
 import type { Throttle, Try } from './throttle.ts'
@@ -21,11 +22,9 @@ export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 const REQUESTED_TYPES = [ACCESS_TOKEN_TYPE, 'urn:ietf:params:oauth:token-type:jwt']
 
-/** Passwords that are hashed at once: threads of the pool, which verifies tokens too, and 19 MiB each. */
-const AT_ONCE = 2
 /** More that wait would wait for seconds. */
 const WAITING = 64
-/** Tokens that are signed at once: on the same threads, in a fraction of a millisecond each. */
+/** Tokens that are signed at once: in the thread pool, which verifies tokens too, in a fraction of a millisecond each. */
 const SIGNED_AT_ONCE = 4
 const WAITING_TO_SIGN = 256
 
@@ -48,8 +47,8 @@ export interface DeskInit {
   readonly throttle: Throttle
   /** A failed try of an address. @param what a digest that tells guesses apart from the same mistake made again */
   readonly note: (client: Client, weight: number, what: string) => void
-  /** Runs the hashing; for tests that count it. */
-  readonly verify?: (password: string, kept: PasswordHash) => Promise<boolean>
+  /** Hashes a password, off the event loop. @returns whether it is the one that is kept */
+  readonly verify: (password: string, kept: PasswordHash) => Promise<boolean>
 }
 
 /** What is told of a token that was issued (RFC 6749 section 5.1). */
@@ -89,8 +88,8 @@ export interface Desk {
 
 /** Makes the desk. Holds no password and no key longer than a request. */
 export function createDesk(init: DeskInit): Desk {
-  const { nowMs, options, ring, accounts, throttle, note, verify = verifyPassword } = init
-  const turns = new Turns({ atOnce: AT_ONCE, waiting: WAITING })
+  const { nowMs, options, ring, accounts, throttle, note, verify } = init
+  const turns = new Turns({ atOnce: HASHED_AT_ONCE, waiting: WAITING })
   const signings = new Turns({ atOnce: SIGNED_AT_ONCE, waiting: WAITING_TO_SIGN })
   const own = randomBytes(32)
   const digest = (text: string) => createHmac('sha256', own).update(text).digest()

@@ -17,7 +17,7 @@ t.test('the map names every file of src, and no file that does not exist', async
 
 t.test('every unit has a test of its own at the same place under test', async t => {
   const exempt =
-    /(^|\/)(options|plugin|server-options|tls-files|stall|broken-socket|reasons|json|relay)\.ts$|^(app|caller|checks|cli|codes(-mint)?|deps|exchange|errors|judge|rules|serve|drain|usage|watch|world|log|sharing|scripts)\.ts$|^(admin|demo|config)\/|^engines\/(?!table)|^metrics\/(reference|surroundings)/
+    /(^|\/)(options|plugin|server-options|tls-files|stall|broken-socket|socket-clocks|reasons|json|relay)\.ts$|^(app|caller|checks|cli|codes(-mint)?|deps|exchange|errors|judge|rules|serve|drain|usage|watch|world|log|sharing|scripts)\.ts$|^(admin|demo|config)\/|^engines\/(?!table)|^metrics\/(reference|surroundings)/
   for (const file of filesOfSrc()) {
     if (exempt.test(file)) continue
     const place = new URL(`../../test/${file.replace(/\.ts$/, '.test.ts')}`, import.meta.url)

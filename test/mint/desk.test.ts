@@ -5,12 +5,16 @@ import type { ApiKey, User } from '../../src/mint/accounts.ts'
 import { makeApiKey } from '../../src/mint/api-keys.ts'
 import { API_KEY_TYPE, createDesk, type DeskOptions, TOKEN_EXCHANGE } from '../../src/mint/desk.ts'
 import { openKeyRing } from '../../src/mint/key-ring.ts'
-import { type PasswordHash, verifyPassword } from '../../src/mint/passwords.ts'
+import { PasswordThreads } from '../../src/mint/password-threads.ts'
+import type { PasswordHash } from '../../src/mint/passwords.ts'
 import { FROM_ADDRESS, MemoryThrottle } from '../../src/mint/throttle.ts'
 import { apiKeyOf, CHEAP, clientAt, userOf } from '../helpers/accounts.ts'
 import { createClock } from '../helpers/clock.ts'
 
 const START = Date.parse('2026-06-01T12:00:00Z')
+const threads = new PasswordThreads()
+t.teardown(() => threads.close())
+const verify = (password: string, kept: PasswordHash) => threads.verify(password, kept)
 
 async function scene(
   t: Test,
@@ -35,7 +39,7 @@ async function scene(
     note: (client, weight, what) => noted.push({ client, weight, what }),
     verify: async (password, kept) => {
       hashed.push(kept)
-      return await (of.verify ?? verifyPassword)(password, kept)
+      return await (of.verify ?? verify)(password, kept)
     }
   })
   const ask = (
@@ -179,7 +183,7 @@ t.test('a storm of logins from one address sends nobody of another away', async 
     users: [await userOf('ada', 'right')],
     verify: async (password, kept) => {
       await new Promise(resolve => setImmediate(resolve))
-      return await verifyPassword(password, kept)
+      return await verify(password, kept)
     }
   })
   const storm = Array.from({ length: 90 }, (_, i) => refusal(login(`nobody${i}`, 'x', {}, '198.51.100.9').answer))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { readPhc, verifyPassword } from '../../src/mint/passwords.ts'
+import { readPhc, verifyPasswordSync } from '../../src/mint/passwords.ts'
 import { runUsers } from '../../src/mint/users-command.ts'
 import { tools } from '../helpers/account-tools.ts'
 import { Written } from '../helpers/written.ts'
@@ -26,7 +26,7 @@ t.test('a user is added with a password from standard input, suspended, resumed,
   const add = ['add', 'Ada', '--team', 'red', '--scope', 'infer:text model:m:inference', '--role', 'dev']
   t.match(await run([...add, '--expires', '2099-01-31']), { code: 0, out: '', err: /add ada: done/ })
   t.notMatch(readFileSync(file, 'utf8'), /correct horse/)
-  t.equal(await verifyPassword('correct horse', passwordOf('ada')), true)
+  t.equal(verifyPasswordSync('correct horse', passwordOf('ada')), true)
   const list = async () => JSON.parse((await run(['list', '--format', 'json'])).out).users
   t.strictSame(await list(), [
     {
@@ -45,7 +45,7 @@ t.test('a user is added with a password from standard input, suspended, resumed,
   t.equal((await run(['resume', 'ada'])).code, 0)
   t.match(await list(), [{ state: 'active' }])
   t.equal((await run(['passwd', 'ada'], 'another one\n')).code, 0)
-  t.equal(await verifyPassword('another one', passwordOf('ada')), true)
+  t.equal(verifyPasswordSync('another one', passwordOf('ada')), true)
   t.equal((await run(['remove', 'ada'])).code, 0)
   t.strictSame(await list(), [])
 })
