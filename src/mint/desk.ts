@@ -123,13 +123,15 @@ export function createDesk(init: DeskInit): Desk {
     const name = canonicalName(given) ?? `\n${given}`
     const user = users.get(name)
     tell({ sub: user?.subject ?? null, team: user?.team ?? null })
-    const dummy = dummyFor(name, users)
 
     const of: Try = { name, address: client.key }
     // Counted in its turn: what is sent away does not count as a failed one.
     const tried = await turns.run(async () => {
       const waitMs = await throttle.enter(of)
-      return waitMs > 0 ? { waitMs } : { isRight: await verify(password, user?.password ?? dummy) }
+      if (waitMs > 0) return { waitMs }
+      // Also for a name that somebody has: it takes as long.
+      const dummy = dummyFor(name, users)
+      return { isRight: await verify(password, user?.password ?? dummy) }
     }, client.key)
     if (tried === null) throw tooMany()
     if ('waitMs' in tried) {

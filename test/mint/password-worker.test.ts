@@ -17,8 +17,14 @@ t.test(
   async t => {
     const threads = new PasswordThreads()
     t.teardown(() => threads.close())
-    t.equal(niceness().includes(10), false)
+    t.equal(
+      niceness().some(nice => nice > 0),
+      false
+    )
     await threads.verify('right', await hashPassword('right'))
-    t.ok(niceness().includes(10), String(niceness()))
+    t.ok(
+      niceness().some(nice => nice > 0),
+      String(niceness())
+    )
   }
 )
