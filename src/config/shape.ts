@@ -45,10 +45,16 @@ export function isHarmless(path: Path, is: 'name' | 'value', schema: object = Fi
 /** What a schema comes to is the same each time, and takes longer than the rest of a reload. */
 const compiled = new WeakMap<object, ValidateFunction>()
 
+/**
+ * Half of the time that a schema takes, at each start, is for a faster validator, and for the schema of schemas, which the tests
+ * compare ours with.
+ */
+const COMPILING = { code: { optimize: false }, validateSchema: false, meta: false } as const
+
 function validatorOf(schema: object): ValidateFunction {
   const known = compiled.get(schema)
   if (known !== undefined) return known
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: false, coerceTypes: false })
+  const ajv = new Ajv({ ...COMPILING, allErrors: true, useDefaults: true, verbose: true, strict: false })
   ajv.addFormat('network', isNetwork)
   ajv.addFormat(
     'key-url',
