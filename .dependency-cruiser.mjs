@@ -4,7 +4,7 @@ const room = `^src/(${ROOMS})/`
 /** The bill answers a route, and is otherwise beside the path. */
 const hinged = `^src/(${ROOMS}|bill)/`
 const vocabulary =
-  '^src/((byte-collector|exchange|caller|codes|codes-mint|errors|time|units|usage|json-members|line-target|line-writer|make-folder|masked-url|networks|printable|private-files|scripts|turns)\\.ts$|(engines|resolve|segments|tokens)/)'
+  '^src/((byte-collector|exchange|caller|codes|codes-mint|errors|time|units|usage|json-members|line-target|line-writer|make-folder|masked-url|networks|printable|private-files|schema-types|scripts|turns)\\.ts$|(engines|resolve|segments|tokens)/)'
 
 /** The rules of doors of src/README.md. */
 export default {

@@ -53,5 +53,8 @@ function growthFor(preparation: string): number {
 t.test('what is dead takes no more than a multiple of what is alive before it is collected', async t => {
   const [bounded, unbounded] = [growthFor('boundHeapGrowth()'), growthFor('')]
   t.ok(bounded < 3, `${bounded}`)
-  t.ok(unbounded > 3.5, 'V8 alone lets it grow: when it no longer does, this is not needed any more')
+  t.ok(
+    unbounded > 1.2 * bounded,
+    `V8 alone lets it grow (${unbounded}): when it no longer does, this is not needed any more`
+  )
 })

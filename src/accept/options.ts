@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { ADDRESS, type Bytes, DURATION, readBytes, readDurationMs, readListen, SIZE } from '../units.ts'
 

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { ADDRESS, readListen } from '../units.ts'
 
 /** What the second listener needs, from the YAML key `admin`. */

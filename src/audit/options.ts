@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 
 /** What `audit/` needs, from the YAML key `audit`. */
 export interface AuditOptions {

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { SCOPE } from '../units.ts'
 
 /** What `authorize/` needs, from the YAML keys `access` and `models.*.scope`. */

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { DECIMAL, PERCENT } from './money.ts'
 
 /** What `bill/` needs, from the YAML key `metering`. */

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { INSTANCE_PATTERN } from '../segments/format.ts'
 import type { Ms } from '../time.ts'
 import { type Bytes, DURATION, readBytes, readDurationMs, SIZE } from '../units.ts'

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import Type from 'typebox'
 import type { RevocationEntry } from '../authenticate/options.ts'
+import { Type } from '../schema-types.ts'
 import { parseDocument } from './document.ts'
 import type { Fault, Finding, Path } from './faults.ts'
 import { suggest } from './faults.ts'

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import Type, { type Static } from 'typebox'
 import { type AcceptOptions, acceptOptions, ServerSchema } from '../accept/options.ts'
 import { type AdminOptions, AdminSchema, adminOptions } from '../admin/options.ts'
 import { type AuditOptions, AuditSchema, auditOptions } from '../audit/options.ts'
@@ -52,6 +51,7 @@ import {
   routeOptions,
   TeamSchema
 } from '../route/options.ts'
+import { type Static, Type } from '../schema-types.ts'
 import { IsolateCacheSchema, type ShapeOptions, ShapeSchemaParts, shapeOptions } from '../shape/options.ts'
 import { type StoreOptions, StoreSchema, storeOptions } from '../store/options.ts'
 import { type SuspectOptions, SuspiciousSchema, suspectOptions } from '../suspect/options.ts'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import { Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { type Bytes, DURATION, readDurationMs } from '../units.ts'
 

@@ -1,5 +1,5 @@
-import Type, { type Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
+import { type Static, Type } from '../schema-types.ts'
 import { type Bytes, readBytes, SCOPE, SIZE } from '../units.ts'
 
 /** What `inspect/` needs, from the YAML keys `requests`, `access.routes` and `models.*.aliases`. */

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { COUNT, readCount } from '../units.ts'
 import type { Period } from './calendar.ts'
 

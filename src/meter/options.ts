@@ -1,6 +1,6 @@
-import Type from 'typebox'
 import type { Engine } from '../engines/table.ts'
 import { USAGE_HABITS, USAGE_MODES, type UsageMode } from '../engines/usage.ts'
+import { Type } from '../schema-types.ts'
 
 /** The key `pools.*.usage`. */
 export const UsageSchema = Type.Optional(

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import { COUNT, readCount } from '../units.ts'
 
 /** What `metrics/` needs, from the YAML keys `metrics` and `alerts`. */

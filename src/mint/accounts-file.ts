@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { SCOPE } from '../units.ts'
 import { type ApiKey, canonicalName, type Grant, type User } from './accounts.ts'

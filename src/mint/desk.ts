@@ -129,8 +129,7 @@ export function createDesk(init: DeskInit): Desk {
     const tried = await turns.run(async () => {
       const waitMs = await throttle.enter(of)
       if (waitMs > 0) return { waitMs }
-      // Also for a name that somebody has: it takes as long.
-      const dummy = dummyFor(name, users)
+      const dummy = dummyFor(name, users) // Also for a name that somebody has: it takes as long.
       return { isRight: await verify(password, user?.password ?? dummy) }
     }, client.key)
     if (tried === null) throw tooMany()

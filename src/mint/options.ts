@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 import type { SigningAlgorithm } from './key-file.ts'

@@ -1,5 +1,5 @@
-import Type, { type Static } from 'typebox'
 import type { Engine } from '../engines/table.ts'
+import { type Static, Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { DURATION, readDurationMs } from '../units.ts'
 import { BALANCES, type Balance } from './balance.ts'

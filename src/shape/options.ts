@@ -1,5 +1,5 @@
-import Type, { type Static } from 'typebox'
 import type { UsageMode } from '../engines/usage.ts'
+import { type Static, Type } from '../schema-types.ts'
 import { COUNT, readCount } from '../units.ts'
 import type { MediaPolicy } from './media.ts'
 

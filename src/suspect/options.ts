@@ -1,4 +1,4 @@
-import Type, { type Static, type TSchema } from 'typebox'
+import { type Static, type TSchema, Type } from '../schema-types.ts'
 import type { Ms } from '../time.ts'
 import { COUNT, DURATION, readCount, readDurationMs } from '../units.ts'
 
