@@ -10,7 +10,7 @@ import t from 'tap'
 const PLAIN = ['-c', 'unset NODE_OPTIONS; exec "$0" "$@"', process.execPath]
 
 t.setTimeout(0)
-t.jobs = Number(process.env.TEST_JOBS ?? 3)
+t.jobs = Number(process.env.TEST_JOBS)
 for (const file of process.argv.slice(2)) {
   t.spawn('sh', [...PLAIN, file], { buffered: true, timeout: 1_000 * Number(process.env.TAP_TIMEOUT) }, file)
 }

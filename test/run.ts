@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -12,11 +13,20 @@ The files of one folder share a process: starting one for each file takes longer
 take long, have a process each. They are plain processes of Node, as operators run the gateway, without the hooks of tap's runner,
 with which everything takes twice as long to start. To run one test alone: npx tap test/FOLDER/FILE.test.ts
 
-  --jobs N   how many processes at once (3)
+  --jobs N   how many processes at once (4)
 `
 
 /** A file may take so long beside others on a busy machine. */
 const TIMEOUT_SEC = 180
+/**
+ * Into Node's cache of what is compiled. Only processes that end by themselves write it, and those that are killed, as most
+ * gateways are, would compile all of it again.
+ */
+async function fillCompileCache(): Promise<void> {
+  await Promise.all([import('../src/serve.ts'), import('../src/deps.ts'), import('tap')])
+  flushCompileCache()
+}
+
 /** Their files have a process each. */
 const APART = new Set(['test/flow', 'test/faults', 'test/engines'])
 const ROOT = resolve(import.meta.dirname, '..')
@@ -66,7 +76,10 @@ async function runFiles(files: readonly string[], jobs: string): Promise<number>
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: '3' }, help: { type: 'boolean', short: 'h' } }
+  options: { jobs: { type: 'string', default: '4' }, help: { type: 'boolean', short: 'h' } }
 })
 if (values.help) process.stdout.write(HELP)
-else process.exitCode = await runFiles(positionals.length > 0 ? positionals : filesToRun(), values.jobs)
+else {
+  await fillCompileCache()
+  process.exitCode = await runFiles(positionals.length > 0 ? positionals : filesToRun(), values.jobs)
+}
