@@ -23,7 +23,7 @@ const TIMEOUT_SEC = 180
  * gateways are, would compile all of it again.
  */
 async function fillCompileCache(): Promise<void> {
-  await Promise.all([import('../src/serve.ts'), import('../src/deps.ts'), import('tap')])
+  await Promise.all([import('../src/serve.ts'), import('../src/deps.ts')])
   flushCompileCache()
 }
 
