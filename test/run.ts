@@ -13,7 +13,7 @@ The files of one folder share a process: starting one for each file takes longer
 take long, have a process each. They are plain processes of Node, as operators run the gateway, without the hooks of tap's runner,
 with which everything takes twice as long to start. To run one test alone: npx tap test/FOLDER/FILE.test.ts
 
-  --jobs N   how many processes at once (4)
+  --jobs N   how many processes at once (3)
 `
 
 /** A file may take so long beside others on a busy machine. */
@@ -76,7 +76,7 @@ async function runFiles(files: readonly string[], jobs: string): Promise<number>
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: '4' }, help: { type: 'boolean', short: 'h' } }
+  options: { jobs: { type: 'string', default: '3' }, help: { type: 'boolean', short: 'h' } }
 })
 if (values.help) process.stdout.write(HELP)
 else {

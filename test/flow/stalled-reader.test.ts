@@ -65,6 +65,6 @@ t.test('M4: a reader who stalls and leaves is charged for what the engine has ma
   const line = await lineOf(gate, String((await gate.audit())['http.request.id']))
   const [made, charged] = [engine.made(), Number(line['gen_ai.usage.output_tokens'])]
   t.ok(bytesRead < 0.6 * made * FILLING.length, 'most of it was never read')
-  t.ok(Math.abs(charged / made - 1) < 0.2, `${charged} of ${made}`)
+  t.ok(Math.abs(charged / made - 1) < 0.3, `${charged} of ${made}`)
   t.match(line, { 'tollgate.outcome': 'client_left', 'tollgate.usage.source': 'estimated' })
 })
