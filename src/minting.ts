@@ -103,7 +103,7 @@ export function openMint(
     close() {
       accounts.close()
       ring.close()
-      void threads.close()
+      threads.close().catch(err => log.warn({ err }, 'password threads did not stop'))
     }
   }
 }

@@ -8,7 +8,7 @@ import type { ReadTurns } from './read-turns.ts'
 const IN_TURN = 2
 /** Concurrent handshakes: their last messages, each with a first request, may all arrive in one turn of the event loop. */
 const AT_ONCE = 24
-/** Concurrent handshakes that leave room for addresses that have none: slow ones of a few addresses keep nobody waiting. */
+/** From this number on, only addresses without a concurrent handshake begin one: slow handshakes of a few addresses block no other. */
 const SHARED_AT_ONCE = 16
 /** A handshake that takes longer does not count as concurrent any more: the network is slow, or the client never finishes. */
 const SLOW_MS: Ms = 250
@@ -25,15 +25,20 @@ export function deferHandshakes(server: Server, read: Pick<ReadTurns, 'delayHand
   /** Concurrent handshakes by the client's address and port: what to call when each has ended. */
   const underWay = new Map<string, () => void>()
   const underWayBy = new Map<string, number>()
-  const isFull = (address: string): boolean => underWay.size >= (underWayBy.has(address) ? SHARED_AT_ONCE : AT_ONCE)
+  const isFull = (address: string | null): boolean =>
+    underWay.size >= (address !== null && underWayBy.has(address) ? SHARED_AT_ONCE : AT_ONCE)
   const turns = new LoopTurns(IN_TURN, isFull)
   server.removeAllListeners('connection')
   server.on('secureConnection', (socket: Socket) => underWay.get(peerOf(socket))?.())
 
   function begin(raw: Socket): void {
-    if (raw.destroyed) return
+    const { remoteAddress: address } = raw
+    // A client that has reset the connection has no address any more.
+    if (raw.destroyed || address === undefined) {
+      raw.destroy()
+      return
+    }
     raw.off('error', ignore)
-    const { remoteAddress: address = '' } = raw
     const peer = peerOf(raw)
     const end = () => {
       clearTimeout(clock)

@@ -6,7 +6,7 @@
  */
 export class LoopTurns {
   readonly #most: number
-  readonly #isFull: (key: string) => boolean
+  readonly #isFull: (key: string | null) => boolean
   /** By key, what begins next first. No queue is empty. */
   readonly #queues = new Map<string, (() => void)[]>()
   /** Begun since the counter was reset: in this turn, or in earlier turns that did not reach half of `most`. */
@@ -16,9 +16,9 @@ export class LoopTurns {
 
   /**
    * @param most how much begins in one turn
-   * @param isFull whether nothing more of a key may begin for now, in any turn; `retry` tells when that has changed
+   * @param isFull whether work of a key has to wait for `retry`; of any key, for null
    */
-  constructor(most: number, isFull: (key: string) => boolean = () => false) {
+  constructor(most: number, isFull: (key: string | null) => boolean = () => false) {
     this.#most = most
     this.#isFull = isFull
   }
@@ -65,7 +65,7 @@ export class LoopTurns {
     this.#isScheduled = false
     this.#begun = 0
     for (const [key, queue] of this.#queues) {
-      if (this.#begun === this.#most) break
+      if (this.#begun === this.#most || this.#isFull(null)) break
       if (this.#isFull(key)) continue
       this.#begun++
       const begin = queue.shift()

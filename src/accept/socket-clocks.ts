@@ -18,7 +18,7 @@ export interface OpenSocket {
 
 /** How long each state may last. */
 export interface SocketClocks {
-  /** From the connection to the end of the TLS handshake, whatever comes meanwhile. */
+  /** From the connection to the end of the TLS handshake. No byte restarts it. */
   readonly handshakeMs: Ms
   /** From then to the end of the first head. */
   readonly headMs: Ms
@@ -29,10 +29,10 @@ export interface SocketClocks {
   readonly checkEveryMs: Ms
 }
 
-/** What is told of connections that are ended. */
+/** Callbacks for connections that the gateway closes. */
 export interface SocketEvents {
   /** A clock ran out. */
   onOverdue?(socket: OpenSocket): void
-  /** There are as many as there may be: it was turned away, or had no request and made room for another. */
+  /** The connection limit is reached: this one was rejected, or had no request and was closed for a new one. */
   onFull?(socket: OpenSocket): void
 }

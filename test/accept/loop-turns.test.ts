@@ -68,7 +68,7 @@ t.test('while nobody waits, work begins at once', async t => {
 
 t.test('work of a key that is full waits until it may begin, and keeps no other key waiting', async t => {
   const full = new Set(['slow'])
-  const turns = new LoopTurns(4, key => full.has(key))
+  const turns = new LoopTurns(4, key => key !== null && full.has(key))
   const begun: string[] = []
   for (const key of ['slow', 'slow', 'quick']) begin(turns, key, () => begun.push(key))
   await turn()
@@ -79,4 +79,16 @@ t.test('work of a key that is full waits until it may begin, and keeps no other 
   await turn()
   await turn()
   t.same(begun, ['quick', 'slow', 'slow'])
+})
+
+t.test('when nothing may begin, a turn costs the same however many keys wait', async t => {
+  let asked = 0
+  const turns = new LoopTurns(4, () => ++asked > 0)
+  for (let n = 0; n < 1_000; n++) begin(turns, `key ${n}`, () => t.fail('it began'))
+  asked = 0
+  turns.retry()
+  await turn()
+  await turn()
+  t.ok(asked <= 4, `${asked}`)
+  t.equal(turns.waiting, 1_000)
 })

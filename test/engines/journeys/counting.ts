@@ -23,8 +23,8 @@ const READ = 56
 /** Of those that are read, so many before any is left. */
 const READ_ALONE = 14
 /**
- * Calls that are left. Whether an engine had read a prompt when its caller left is a matter of chance: the sum of as few as are
- * left of answers in one piece is off by up to 10 %, which is too much where 5 % are asked for.
+ * Calls that are left. Whether an engine had read a prompt when its caller left is a matter of chance: the sum of 28 calls is
+ * off by up to 10 %, which is too much for streams, where 5 % are asked for.
  */
 const LEFT = { stream: 112, whole: 28 }
 const AT_ONCE = 3
